@@ -1,0 +1,77 @@
+"""What the scripts ask of a node's Kafka: does it answer, and who may do what.
+
+One quick process instead of Kafka's own command line classes, each of which takes two seconds to start.
+"""
+
+import argparse
+import sys
+import time
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, AdminClient,
+                                   ResourcePatternType, ResourceType)
+
+SERVICES = ("registration", "validation", "funding", "monitoring", "exchange")
+
+
+def rules():
+    """The access rules of a node. `node`, `kafka` and `operator` are superusers and need none."""
+    def allow(name, resource, pattern, pattern_type, operation):
+        return AclBinding(resource, pattern, pattern_type, f"User:{name}", "*", operation,
+                          AclPermissionType.ALLOW)
+
+    topic, group, cluster = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.BROKER
+    prefixed, literal = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
+    for service in SERVICES:
+        for operation in (AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS,
+                          AclOperation.WRITE, AclOperation.READ):
+            yield allow(service, topic, "sankofa.", prefixed, operation)
+        for operation in (AclOperation.DESCRIBE, AclOperation.READ):
+            yield allow(service, group, "sankofa.", prefixed, operation)
+        yield allow(service, cluster, "kafka-cluster", literal, AclOperation.IDEMPOTENT_WRITE)
+    # An auditor reads everything and changes nothing, and reads under its own name only.
+    for operation in (AclOperation.DESCRIBE, AclOperation.READ):
+        yield allow("auditor", topic, "sankofa.", prefixed, operation)
+        yield allow("auditor", group, "auditor", prefixed, operation)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brokers", required=True)
+    parser.add_argument("--ca", required=True)
+    parser.add_argument("--certificate", required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--deadline", type=float, default=30, help="seconds to go on trying")
+    parser.add_argument("task", choices=("answers", "grant"))
+    arguments = parser.parse_args()
+
+    admin = AdminClient({
+        "bootstrap.servers": arguments.brokers,
+        "security.protocol": "ssl",
+        "ssl.ca.location": arguments.ca,
+        "ssl.certificate.location": arguments.certificate,
+        "ssl.key.location": arguments.key,
+        "reconnect.backoff.ms": 20,
+        "reconnect.backoff.max.ms": 100,
+        "log_level": 0,
+        "error_cb": lambda error: None,
+    })
+    end = time.monotonic() + arguments.deadline
+    while True:
+        left = end - time.monotonic()
+        try:
+            if arguments.task == "grant":
+                for answer in admin.create_acls(list(rules()), request_timeout=max(left, 1)).values():
+                    answer.result(timeout=max(left, 1))
+            metadata = admin.list_topics(timeout=max(min(left, 5), 0.1))
+            if metadata.brokers:
+                return 0
+        except (KafkaException, TimeoutError) as error:
+            if left <= 0:
+                print(f"Kafka at {arguments.brokers} does not answer: {error}", file=sys.stderr)
+                return 1
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
