@@ -83,15 +83,13 @@ struct SubjectKey {
 
 struct LoadRequest {
   std::vector<StreamKey> streams;  // sorted, unique; locked until the unit of work ends
-  std::vector<std::string> request_ids;
-  std::vector<std::string> subjects;
-  std::vector<InboxStream> inbox;
+  std::vector<std::string> request_ids;  // sorted, unique; locked too
+  std::vector<InboxStream> inbox;        // sorted, unique; locked too
 };
 
 struct Loaded {
   std::map<StreamKey, StoredStream> streams;  // without those that do not exist
   std::map<std::string, Answer> answers;
-  std::map<std::string, SubjectKey> subject_keys;
   std::map<InboxStream, std::int64_t> marks;
 };
 
@@ -142,14 +140,22 @@ class StoreSession {
   // one request id is decided at one place at a time.
   [[nodiscard]] virtual absl::StatusOr<Loaded> Load(const LoadRequest& request) = 0;
 
+  // Inside a unit of work, after Load: locks the subjects, in the order given, and reads their keys (also destroyed
+  // ones; those without a key are absent). Subjects are locked after all streams and never before, so two units of
+  // work can't wait for each other in a circle.
+  [[nodiscard]] virtual absl::StatusOr<std::map<std::string, SubjectKey>> LoadKeys(
+      const std::vector<std::string>& subjects) = 0;
+
   // Writes and ends the unit of work. On an error nothing was written, with one exception: UNAVAILABLE may mean that
   // the commit happened and its answer was lost, which the stored answers resolve when the command is tried again.
   [[nodiscard]] virtual absl::Status Commit(const WriteSet& writes) = 0;
   virtual void Rollback() = 0;
 
-  // Reads states and keys without locks, outside a unit of work.
-  [[nodiscard]] virtual absl::StatusOr<Loaded> Peek(const std::vector<StreamKey>& streams,
-                                                    const std::vector<std::string>& subjects) = 0;
+  // Reads states, or keys, without locks, outside a unit of work.
+  [[nodiscard]] virtual absl::StatusOr<std::map<StreamKey, StoredStream>> Peek(
+      const std::vector<StreamKey>& streams) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::map<std::string, SubjectKey>> PeekKeys(
+      const std::vector<std::string>& subjects) = 0;
 
   // Up to `limit` deadlines that are due at `now`, oldest first.
   [[nodiscard]] virtual absl::StatusOr<std::vector<DueCommand>> Due(absl::Time now,
