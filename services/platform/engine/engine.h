@@ -79,8 +79,6 @@ class Engine {
   [[nodiscard]] const EngineOptions& options() const { return options_; }
 
  private:
-  class Batch;
-
   const EngineOptions options_;
   const Registry& registry_;
   const crypto::Vault& vault_;
