@@ -46,7 +46,7 @@ function(sankofa_proto_library name)
       OUTPUT ${out}.cc ${out}.h
       COMMAND ${CMAKE_COMMAND} -E make_directory ${SANKOFA_GENERATED}
       COMMAND protobuf::protoc --experimental_allow_proto3_optional --cpp_out=${SANKOFA_GENERATED}
-              -I${CMAKE_SOURCE_DIR}/proto -I${SANKOFA_GOOGLEAPIS} ${arg_ROOT}/${proto}
+              -I${arg_ROOT} -I${CMAKE_SOURCE_DIR}/proto -I${SANKOFA_GOOGLEAPIS} ${arg_ROOT}/${proto}
       DEPENDS ${arg_ROOT}/${proto}
       COMMENT "protoc ${proto}"
       VERBATIM)

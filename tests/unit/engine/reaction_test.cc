@@ -1,0 +1,121 @@
+#include <gmock/gmock.h>
+
+#include "fixture.h"
+#include "services/platform/engine/reactions.h"
+
+namespace sankofa::engine {
+namespace {
+
+using ::testing::SizeIs;
+
+// The shop's sales become books on the library's shelf.
+class ReactionTest : public LibraryTest {
+ protected:
+  ReactionTest() {
+    reactions_.On<lib::Bought>([](const lib::Bought& event, const EventMeta& meta, Commands& out) {
+      lib::BuyRequest request;
+      request.set_book_id(meta.partition_key);
+      request.set_copies(event.copies());
+      out.Add(request);
+    });
+    reactions_.On<lib::Renewed>([](const lib::Renewed&, const EventMeta& meta, Commands& out) {
+      lib::RenewRequest request;
+      request.set_loan_id(meta.partition_key);
+      out.Add(request);
+    });
+  }
+
+  template <class Event>
+  IncomingEvent From(const std::string& stream, std::int64_t sequence, const Event& event) {
+    return {.meta = {.source = "shop",
+                     .stream = {"Order", stream},
+                     .sequence = sequence,
+                     .partition_key = stream,
+                     .time = absl::FromUnixSeconds(1'498'780'800),
+                     .traceparent = ""},
+            .event_type = Event::descriptor()->full_name(),
+            .payload = event.SerializeAsString()};
+  }
+  IncomingEvent Sold(const std::string& book, std::int64_t sequence, int copies = 1) {
+    lib::Bought event;
+    event.set_copies(copies);
+    return From(book, sequence, event);
+  }
+  ReactionResult React(std::vector<IncomingEvent> events) {
+    auto result = engine_.React(*session_, reactions_, events);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *result : ReactionResult{};
+  }
+
+  Reactions reactions_;
+};
+
+TEST_F(ReactionTest, RepeatsAreDroppedAndGapsAreNamed) {
+  EXPECT_EQ(React({Sold("a", 1), Sold("a", 2), Sold("a", 2), Sold("b", 1)}).applied, 3);
+  EXPECT_EQ(React({Sold("a", 1), Sold("a", 2)}).repeated, 2);
+  const auto gap = React({Sold("a", 5), Sold("a", 6), Sold("b", 2)});
+  EXPECT_EQ(gap.applied, 1) << "another stream goes on";
+  ASSERT_THAT(gap.gaps, SizeIs(1));
+  EXPECT_EQ(gap.gaps[0].second, 3);
+  EXPECT_EQ(React({Sold("a", 3), Sold("a", 4), Sold("a", 5), Sold("a", 6)}).applied, 4);
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 6);
+  EXPECT_EQ(Get<lib::Book>("b").copies(), 2);
+}
+
+TEST_F(ReactionTest, WhatCanNeverBeAppliedIsPutAsideWithItsReason) {
+  auto unknown = Sold("a", 2);
+  unknown.event_type = "sankofa.shop.v9.FromTheFuture";
+  auto malformed = Sold("a", 3);
+  malformed.payload = "\xff\xff\xff";
+  const auto refused = From("no-such-loan", 1, lib::Renewed());
+  const auto result = React({Sold("a", 1), unknown, malformed, refused, Sold("a", 4)});
+  EXPECT_EQ(result.applied, 2);
+  EXPECT_EQ(result.dead_letters, 3);
+  EXPECT_TRUE(result.gaps.empty());
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 2) << "the case goes on after a dead letter";
+  std::vector<std::string> reasons;
+  for (const auto& letter : store_.dead_letters()) reasons.push_back(letter.reason);
+  EXPECT_THAT(reasons, testing::ElementsAre("UNKNOWN_EVENT_TYPE", "MALFORMED_EVENT", "NOT_FOUND"));
+}
+
+TEST_F(ReactionTest, TypesWithoutAReactionArePassedOver) {
+  EXPECT_EQ(React({From("x", 1, lib::GivenBack()), From("x", 2, lib::GivenBack())}).applied, 2);
+  EXPECT_TRUE(store_.journal().empty());
+  EXPECT_EQ(React({From("x", 2, lib::GivenBack())}).repeated, 1);
+}
+
+TEST_F(ReactionTest, EffectsAndMarkAreOneWrite) {
+  int commits = 0;
+  bool lost = true;
+  store_.on_commit = [&](const WriteSet& writes) {
+    ++commits;
+    EXPECT_FALSE(writes.marks.empty());
+    return lost ? status::Unavailable("lost") : absl::OkStatus();
+  };
+  EXPECT_TRUE(status::IsTransient(
+      engine_.React(*session_, reactions_, std::vector{Sold("a", 1), Sold("a", 2)}).status()));
+  EXPECT_TRUE(store_.journal().empty());
+  EXPECT_TRUE(store_.marks().empty());
+  lost = false;
+  EXPECT_EQ(React({Sold("a", 1), Sold("a", 2)}).applied, 2);
+  EXPECT_EQ(commits, 2);
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 2);
+}
+
+TEST_F(ReactionTest, AnEventThatCannotBeWrittenDoesNotHoldUpTheOthers) {
+  store_.on_commit = [](const WriteSet& writes) {
+    for (const auto& row : writes.journal) {
+      if (row.stream.id == "poison") return status::Internal("constraint");
+    }
+    return absl::OkStatus();
+  };
+  const auto result = React({Sold("a", 1), Sold("poison", 1), Sold("b", 1)});
+  EXPECT_EQ(result.applied, 2);
+  EXPECT_EQ(result.dead_letters, 1);
+  ASSERT_THAT(store_.dead_letters(), SizeIs(1));
+  EXPECT_EQ(store_.dead_letters()[0].reason, "WRITE_FAILED");
+  EXPECT_EQ(React({Sold("poison", 2)}).dead_letters, 1);
+}
+
+}  // namespace
+}  // namespace sankofa::engine
