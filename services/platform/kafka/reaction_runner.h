@@ -1,0 +1,193 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/engine/engine.h"
+#include "services/platform/engine/reactions.h"
+#include "services/platform/kafka/backoff.h"
+#include "services/platform/kafka/client.h"
+#include "services/platform/time/time.h"
+
+// The reaction runner brings other services' events to a service: it reads their topics as the group
+// "sankofa.<service>", has each batch applied in one unit of work together with the streams' marks, and commits the
+// offsets afterwards. A crash in between means that events come again, and the marks drop them.
+//
+// Transient failures: the same events again, with back-off; meanwhile the partitions are paused and the group membership
+// is kept. A message that is no event goes to the dead letters and its offset is passed.
+//
+// Gaps. Where an event's predecessor is missing (it left the topic, or was never published), the stream waits: its
+// events are held in memory, the missing ones are asked of their source, and other streams go on. Offsets are committed
+// only up to the lowest event that is held, so a restart finds them again. The held events are limited in number, size
+// and age; beyond a limit all of the stream's go to the dead letters (GAP_NOT_FILLED) and their offsets are passed. That
+// loses nothing: the stream's mark stays where it was, so its next event finds the gap again, and what the source gives
+// then includes them; and an operator can replay the dead letters when the source is back.
+namespace sankofa::kafka {
+
+// Where missing events come from: the source's journal, over its Replay.
+class ReplaySource {
+ public:
+  virtual ~ReplaySource() = default;
+  // Up to `limit` events of a stream from `from_sequence` on, in order. UNAVAILABLE where the source can't be reached.
+  // Bounded in time by itself: it holds up the other streams meanwhile.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<engine::IncomingEvent>> Fetch(
+      const std::string& source, const engine::StreamKey& stream, std::int64_t from_sequence,
+      int limit) = 0;
+};
+
+// Where events go: the engine with its reactions, see EngineSink.
+class ReactionSink {
+ public:
+  virtual ~ReactionSink() = default;
+  // As engine::Engine::React.
+  [[nodiscard]] virtual absl::StatusOr<engine::ReactionResult> Apply(
+      std::span<const engine::IncomingEvent> events) = 0;
+  // Keeps dead letters. `pass`: a stream whose next event is the dead letter goes on behind it.
+  [[nodiscard]] virtual absl::Status Bury(std::span<const engine::DeadLetter> letters,
+                                          bool pass) = 0;
+};
+
+// Opens a session for each unit of work.
+class EngineSink final : public ReactionSink {
+ public:
+  EngineSink(const engine::Engine& engine, engine::Store& store,
+             const engine::Reactions& reactions)
+      : engine_(engine), store_(store), reactions_(reactions) {}
+  [[nodiscard]] absl::StatusOr<engine::ReactionResult> Apply(
+      std::span<const engine::IncomingEvent> events) override;
+  [[nodiscard]] absl::Status Bury(std::span<const engine::DeadLetter> letters, bool pass) override;
+
+ private:
+  const engine::Engine& engine_;
+  engine::Store& store_;
+  const engine::Reactions& reactions_;
+};
+
+// Called on the runner's thread; any may be empty.
+struct ReactionMetrics {
+  std::function<void(std::int64_t events)> applied;       // added since the last call
+  std::function<void(std::int64_t events)> repeated;      // likewise
+  std::function<void(std::int64_t events)> dead_letters;  // likewise
+  std::function<void(std::int64_t messages)> lag;
+  std::function<void(std::int64_t events)> waiting;  // held because of gaps
+};
+
+struct ReactionOptions {
+  std::string service;
+  std::vector<std::string> sources;  // services; their topics are read
+  // Makes sure that the topics are there; tried with back-off before the group is joined. May be empty.
+  std::function<absl::Status()> ensure_topics;
+  ReactionMetrics metrics;
+
+  int batch_events = 500;
+  absl::Duration commit_interval = absl::Milliseconds(200);
+  absl::Duration lag_interval = absl::Seconds(2);
+  int replay_events = 500;       // asked for at once
+  int held_events = 10'000;      // of all streams
+  int held_bytes = 64 << 20;     // likewise
+  int held_stream_events = 1'000;  // of one
+  absl::Duration held_age = absl::Hours(24);
+  BackoffOptions retry;          // the sink or Kafka is away
+  BackoffOptions replay_retry;   // a source is away
+};
+
+using ConsumerFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Consumer>>(ConsumerOptions options)>;
+
+class ReactionRunner {
+ public:
+  ReactionRunner(ReactionOptions options, ReactionSink& sink, ReplaySource& replay,
+                 ConsumerFactory consumers, const time::Clock& clock = time::WallClock());
+  ~ReactionRunner();
+  ReactionRunner(const ReactionRunner&) = delete;
+  ReactionRunner& operator=(const ReactionRunner&) = delete;
+
+  // Runs on a thread of its own until Stop, which finishes the unit of work at hand and commits offsets.
+  void Start();
+  void Stop();
+
+  // One round, for tests and simulation: true where something was done. Waits for messages for at most `wait`.
+  bool Step(absl::Duration wait);
+
+  // OK while events go through, else what is in the way. Thread-safe.
+  [[nodiscard]] absl::Status Health() const;
+  // Numbers since the start. Thread-safe.
+  [[nodiscard]] std::int64_t applied() const { return applied_; }
+  [[nodiscard]] std::int64_t dead_letters() const { return dead_letters_; }
+
+ private:
+  // An event and where it came from. Events that a source replayed have no place in a topic.
+  struct Pending {
+    TopicPartition from;
+    std::int64_t offset = 0;
+    engine::IncomingEvent event;
+  };
+  // A stream that waits for a missing event.
+  struct Held {
+    std::int64_t missing = 0;  // the first sequence that is not there
+    std::vector<Pending> events;
+    int bytes = 0;
+    absl::Time since;
+  };
+
+  bool Ready();
+  bool Receive(absl::Duration wait);
+  bool Process();
+  bool BuryMalformed();
+  bool ApplyPending();
+  bool ApplyOneByOne();
+  void HoldGaps(const engine::ReactionResult& result);
+  bool FillGaps();
+  bool FillGap(const engine::InboxStream& stream, Held& held);
+  bool GiveUp(const engine::InboxStream& stream, Held& held);
+  bool EnforceLimits();
+  void Release(const engine::InboxStream& stream);
+  void Count(const engine::ReactionResult& result);
+  bool CommitOffsets(bool now);
+  void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost);
+  void Failed(const absl::Status& why);
+  void SetHealth(const absl::Status& health);
+  void Measure();
+  void Run();
+
+  const ReactionOptions options_;
+  ReactionSink& sink_;
+  ReplaySource& replay_;
+  const ConsumerFactory open_consumer_;
+  const time::Clock& clock_;
+
+  std::unique_ptr<Consumer> consumer_;
+  bool topics_ready_ = false;
+  bool paused_ = false;
+  std::vector<Pending> pending_;               // received, not applied
+  std::vector<engine::DeadLetter> malformed_;  // received, not kept
+  std::map<engine::InboxStream, Held> held_;
+  int held_events_ = 0;
+  int held_bytes_ = 0;
+  std::map<std::string, Backoff> sources_;  // those that did not answer
+  Offsets received_;                        // by partition, behind the last message received
+  Offsets committed_;
+  absl::Time next_commit_ = absl::InfinitePast();
+  absl::Time next_measure_ = absl::InfinitePast();
+  Backoff backoff_;
+
+  std::atomic<bool> stopping_ = false;
+  std::atomic<std::int64_t> applied_ = 0;
+  std::atomic<std::int64_t> dead_letters_ = 0;
+  mutable std::mutex health_mutex_;
+  absl::Status health_;
+  std::thread thread_;
+};
+
+}  // namespace sankofa::kafka

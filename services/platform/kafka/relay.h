@@ -1,0 +1,219 @@
+#pragma once
+
+#include <atomic>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/engine/store.h"
+#include "services/platform/kafka/backoff.h"
+#include "services/platform/kafka/client.h"
+#include "services/platform/time/time.h"
+
+// The relay carries a service's journal to Kafka: every committed row with `publish`, per partition key in the order of
+// the journal, at least once. Consumers drop what they had by the stream's sequence.
+//
+// It reads rows in the order of their transaction ids, behind the snapshot horizon: a row that commits late has a
+// higher id than the horizon or is read in its place, so a cursor that has passed is never wrong. Only the cursor is
+// kept, and it passes a row only when the row's delivery report came, when the row is not for publishing, or when its
+// case is parked durably with the same write.
+//
+// A row that Kafka will never take (too large) parks its case: the row and all later rows of that partition key wait,
+// others go on. A parked case is tried again, alone and row by row, at growing intervals and on demand. Rows of it that
+// were on their way when its row failed are published a second time after it, so that order holds for who counts
+// sequences. Everything else that fails is waited for with back-off and read again from the cursor.
+namespace sankofa::kafka {
+
+// Where a row stands in the journal: by transaction, then by place in the transaction.
+struct RelayPosition {
+  std::uint64_t xid = 0;
+  std::int64_t position = 0;
+  auto operator<=>(const RelayPosition&) const = default;
+};
+
+struct RelayRow {
+  RelayPosition at;
+  engine::JournalRow row;
+};
+
+// A partition key whose row at `at` could not be published. That row and all later ones of the key wait.
+struct ParkedCase {
+  std::string partition_key;
+  RelayPosition at;
+  std::string reason;  // for the operator; nothing of the payload
+  int attempts = 0;
+  absl::Time since;
+};
+
+// What is kept durably of one shard.
+struct RelayState {
+  RelayPosition cursor;  // everything up to here is published, passed over or parked
+  std::vector<ParkedCase> parked;
+};
+
+// One transaction.
+struct RelayUpdate {
+  RelayPosition cursor;
+  std::vector<ParkedCase> park;     // added, or replaced by partition key
+  std::vector<std::string> unpark;  // partition keys
+};
+
+struct RelayLag {
+  std::int64_t rows = 0;  // after the cursor, counted up to some limit
+  absl::Time oldest = absl::InfiniteFuture();  // when the first of them was decided
+};
+
+// What the relay asks of the journal, for one shard of one service. PostgreSQL implements it (see postgres_relay.h) and
+// tests do in memory. Used by one thread. UNAVAILABLE means that ownership is lost with the connection.
+class RelaySource {
+ public:
+  virtual ~RelaySource() = default;
+  // Tries to own the shard, or verifies that it still does. False while another process owns it.
+  [[nodiscard]] virtual absl::StatusOr<bool> Own() = 0;
+  // Gives the shard up.
+  virtual void Release() = 0;
+  [[nodiscard]] virtual absl::StatusOr<RelayState> Load() = 0;
+  // Up to `limit` rows behind the snapshot horizon, after `after`, in order; also those that are not for publishing.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<RelayRow>> Read(RelayPosition after,
+                                                                   int limit) = 0;
+  // Rows of one partition key from `from` to `to`, both included, in order.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<RelayRow>> ReadCase(
+      const std::string& partition_key, RelayPosition from, RelayPosition to, int limit) = 0;
+  // Fails where the shard is no longer owned.
+  [[nodiscard]] virtual absl::Status Save(const RelayUpdate& update) = 0;
+  [[nodiscard]] virtual absl::StatusOr<RelayLag> Lag(RelayPosition after) = 0;
+  // True as soon as the journal may have grown, false at the deadline. A deadline in the past only looks.
+  [[nodiscard]] virtual absl::StatusOr<bool> Wait(absl::Time deadline) = 0;
+};
+
+// Called on the relay's thread; any may be empty.
+struct RelayMetrics {
+  std::function<void(std::int64_t rows)> published;  // added since the last call
+  std::function<void(std::int64_t rows)> lag;
+  std::function<void(absl::Duration age)> oldest_unpublished;  // zero where nothing waits
+  std::function<void(std::int64_t cases)> parked;
+};
+
+struct RelayOptions {
+  std::string node;
+  std::string service;
+  // Makes sure that the topic is there; tried with back-off before anything is published. May be empty.
+  std::function<absl::Status()> ensure_topics;
+  RelayMetrics metrics;
+
+  int window_rows = 1'000;        // on their way at most
+  int window_bytes = 4 << 20;
+  int read_rows = 500;
+  absl::Duration poll_interval = absl::Seconds(1);  // where no notification came
+  absl::Duration own_interval = absl::Seconds(2);   // between tries to own the shard
+  absl::Duration lag_interval = absl::Seconds(2);
+  absl::Duration stop_timeout = absl::Seconds(5);  // for outstanding reports
+  BackoffOptions retry;                            // Kafka or the database is away
+  BackoffOptions parked_retry = {absl::Seconds(10), absl::Minutes(30)};
+};
+
+// Opens a producer whose reports go to the given function.
+using ProducerFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Producer>>(ProducerOptions options)>;
+
+class Relay {
+ public:
+  Relay(RelayOptions options, RelaySource& source, ProducerFactory producers,
+        const time::Clock& clock = time::WallClock());
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  // Runs on a thread of its own until Stop, which waits for outstanding reports and saves the cursor.
+  void Start();
+  void Stop();
+
+  // One round, for tests and simulation: true where something was done, so that another round makes sense at once.
+  // Waits for nothing unless `wait` is positive.
+  bool Step(absl::Duration wait);
+
+  // All parked cases are tried again in the next round. Thread-safe.
+  void RetryParked() { retry_parked_ = true; }
+
+  // OK while rows go through, else what is in the way. Thread-safe.
+  [[nodiscard]] absl::Status Health() const;
+  // Numbers as of the last round. Thread-safe.
+  [[nodiscard]] std::int64_t published() const { return published_; }
+  [[nodiscard]] std::int64_t parked() const { return parked_count_; }
+
+ private:
+  // A row on its way, in reading order.
+  struct Sent {
+    RelayPosition at;
+    std::string partition_key;
+    int bytes = 0;
+    bool outstanding = false;  // a report has to come
+  };
+
+  bool Ready();
+  bool OpenShard();
+  bool OpenProducer();
+  bool Feed();
+  bool Publish(RelayRow row);
+  void OnDelivery(std::uint64_t id, const absl::Status& outcome);
+  bool Settle();
+  bool Save();
+  bool TryParked();
+  bool TryCase(ParkedCase parked);
+  absl::Status PublishAlone(const RelayRow& row);
+  void Park(const std::string& partition_key, RelayPosition at, const absl::Status& why);
+  void LoseShard(const absl::Status& why);
+  void Rewind(const absl::Status& why);
+  void Measure();
+  void SetHealth(const absl::Status& health);
+  void Run();
+  void Finish();
+  void WaitForWork(absl::Duration wait);
+
+  const RelayOptions options_;
+  RelaySource& source_;
+  const ProducerFactory open_producer_;
+  const time::Clock& clock_;
+
+  std::unique_ptr<Producer> producer_;
+  bool topics_ready_ = false;
+  bool owned_ = false;
+  RelayPosition cursor_;  // as saved, or about to be
+  RelayPosition read_;    // the last row that was read
+  std::map<std::string, ParkedCase> parked_;
+  std::map<std::string, absl::Time> retry_at_;
+  RelayUpdate unsaved_;
+  bool dirty_ = false;
+  std::deque<Sent> window_;
+  std::uint64_t window_base_ = 1;  // id of window_.front()
+  int window_bytes_ = 0;
+  int outstanding_ = 0;
+  absl::Status rewind_;  // why everything is read again from the cursor; OK: it is not
+  std::optional<absl::Status> alone_;  // the outcome of a row that was published alone
+  bool more_ = true;                   // the journal may hold rows after `read_`
+  absl::Time next_poll_ = absl::InfinitePast();
+  absl::Time next_measure_ = absl::InfinitePast();
+  absl::Time next_own_ = absl::InfinitePast();
+  Backoff backoff_;
+
+  std::atomic<bool> retry_parked_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<std::int64_t> published_ = 0;
+  std::atomic<std::int64_t> parked_count_ = 0;
+  mutable std::mutex health_mutex_;
+  absl::Status health_;
+  std::thread thread_;
+};
+
+}  // namespace sankofa::kafka
