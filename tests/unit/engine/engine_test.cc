@@ -140,6 +140,23 @@ TEST_F(LibraryTest, NothingPersonalIsStoredInClearAndErasingDestroysTheKey) {
   EXPECT_EQ(Get<lib::Loan>(DerivedId("r3"), true).reader_name(), "Kofi Other");
 }
 
+struct UnsealableDecider {
+  using State = lib::Unsealable;
+  using EventTypes = engine::EventTypes<lib::HalfSealedList>;
+  static Decision Decide(const State&, const lib::Bought&, const Context&) { return Events(); }
+  static void Apply(State&, const lib::HalfSealedList&) {}
+};
+
+TEST_F(LibraryTest, ARegistryThatCouldLeakOrRepeatIsNamedBeforeItRuns) {
+  EXPECT_TRUE(registry_.Check().ok());
+  Registry bad;
+  bad.Command<UnsealableDecider, lib::Bought>({.id = [](const auto&) { return "x"; }});
+  const std::string faults(bad.Check().message());
+  EXPECT_THAT(faults, HasSubstr("library.v1.Unsealable"));
+  EXPECT_THAT(faults, HasSubstr("HalfSealedList"));
+  EXPECT_THAT(faults, HasSubstr("request_id"));
+}
+
 TEST_F(LibraryTest, ErasedInTheSameBatchAsWritten) {
   (void)Run({Buy("r1", "b", 1)});
   const auto outcomes =
