@@ -1,17 +1,11 @@
 #include "services/platform/crypto/vault.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
+#include "services/platform/crypto/secret_file.h"
 #include "services/platform/status/check.h"
 #include "services/platform/status/text.h"
 
@@ -22,7 +16,6 @@ using status::Absl;
 
 constexpr size_t kKeyBytes = crypto_aead_xchacha20poly1305_ietf_KEYBYTES;
 constexpr size_t kNonceBytes = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-constexpr size_t kFileBytesMax = 4096;
 
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -34,26 +27,6 @@ std::array<unsigned char, kKeyBytes> Derive(std::string_view master, std::string
   std::array<unsigned char, kKeyBytes> key{};
   crypto_generichash(key.data(), key.size(), Bytes(use), use.size(), Bytes(master), master.size());
   return key;
-}
-
-absl::StatusOr<std::string> ReadSecretFile(const std::string& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("can't open ", file, ": ", std::strerror(errno)));
-  }
-  struct stat info {};
-  std::string text(kFileBytesMax, '\0');
-  const bool known = ::fstat(fd, &info) == 0;
-  const ssize_t got = ::read(fd, text.data(), text.size());
-  ::close(fd);
-  if (!known || got < 0) return absl::FailedPreconditionError(absl::StrCat("can't read ", file));
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(file, " can be read by others than its owner: chmod 600 it"));
-  }
-  text.resize(static_cast<size_t>(got));
-  return text;
 }
 
 }  // namespace
@@ -74,16 +47,10 @@ Vault::Vault(std::string_view key)
 Vault::~Vault() { sodium_memzero(keys_.get(), sizeof(Keys)); }
 
 absl::StatusOr<std::unique_ptr<Vault>> Vault::FromFile(const std::string& file) {
-  auto text = ReadSecretFile(file);
-  if (!text.ok()) return text.status();
-  std::string key;
-  const bool decoded = absl::Base64Unescape(absl::StripAsciiWhitespace(*text), &key);
-  sodium_memzero(text->data(), text->size());
-  if (!decoded || key.size() != kKeyBytes) {
-    return absl::FailedPreconditionError(absl::StrCat(file, " does not hold 32 bytes in base64"));
-  }
-  auto vault = FromBytes(key);
-  sodium_memzero(key.data(), key.size());
+  auto key = ReadKeyFile(file);
+  if (!key.ok()) return key.status();
+  auto vault = FromBytes(*key);
+  sodium_memzero(key->data(), key->size());
   return vault;
 }
 

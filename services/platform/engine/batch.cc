@@ -295,6 +295,11 @@ Context Batch::ContextOf(const Item& item) {
   context.blind = [this](std::string_view label, std::string_view text) {
     return vault_.Blind(label, text);
   };
+  if (options_.signer != nullptr) {
+    context.sign = [signer = options_.signer](std::string_view label, std::string_view text) {
+      return Signature{signer->Sign(label, text), signer->public_key()};
+    };
+  }
   context.facts = item.call.facts;
   for (const StreamKey& key : item.names) {
     const Working& named = Find(key);

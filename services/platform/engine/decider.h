@@ -93,6 +93,12 @@ template <class... Event>
   return events;
 }
 
+// A signature of the node and the public key (hex) that verifies it; see crypto/sign.h.
+struct Signature {
+  std::string bytes;
+  std::string public_key;
+};
+
 // What a decision may know beside the state.
 class Context {
  public:
@@ -118,6 +124,10 @@ class Context {
 
   // A keyed hash of `text` (32 bytes as hex) by which equal texts are found without being known; `label` separates uses.
   std::function<std::string(std::string_view label, std::string_view text)> blind;
+
+  // The node's signature over `text`; `label` separates uses. Ed25519, so the same text has the same signature. Empty
+  // where the node has no signing key.
+  std::function<Signature(std::string_view label, std::string_view text)> sign;
 
   // An id for something that this command creates: derived from the request id, so that a repeat finds the same one.
   // `label` tells several apart.

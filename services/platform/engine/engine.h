@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/platform/crypto/sign.h"
 #include "services/platform/crypto/vault.h"
 #include "services/platform/engine/reactions.h"
 #include "services/platform/engine/registry.h"
@@ -55,6 +56,7 @@ struct EngineOptions {
   std::string node;     // "cm"
   std::string country;  // "CM"
   std::string service;  // "registration"
+  std::shared_ptr<const crypto::Signer> signer = nullptr;  // of the node; none: nothing is signed
 };
 
 class Engine {

@@ -1,0 +1,55 @@
+#include "services/platform/crypto/secret_file.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace sankofa::crypto {
+namespace {
+
+constexpr size_t kKeyBytes = 32;
+constexpr size_t kFileBytesMax = 4096;
+
+absl::StatusOr<std::string> ReadSecretFile(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("can't open ", file, ": ", std::strerror(errno)));
+  }
+  struct stat info {};
+  std::string text(kFileBytesMax, '\0');
+  const bool known = ::fstat(fd, &info) == 0;
+  const ssize_t got = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  if (!known || got < 0) return absl::FailedPreconditionError(absl::StrCat("can't read ", file));
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file, " can be read by others than its owner: chmod 600 it"));
+  }
+  text.resize(static_cast<size_t>(got));
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadKeyFile(const std::string& file) {
+  auto text = ReadSecretFile(file);
+  if (!text.ok()) return text.status();
+  std::string key;
+  const bool decoded = absl::Base64Unescape(absl::StripAsciiWhitespace(*text), &key);
+  sodium_memzero(text->data(), text->size());
+  if (!decoded || key.size() != kKeyBytes) {
+    return absl::FailedPreconditionError(absl::StrCat(file, " does not hold 32 bytes in base64"));
+  }
+  return key;
+}
+
+}  // namespace sankofa::crypto

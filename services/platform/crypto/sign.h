@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+// What leaves a node, or must stand as evidence, is signed by it: Ed25519. The signature covers a label too, so that
+// one made for minutes can't be passed off as one made for something else.
+namespace sankofa::crypto {
+
+// The node's signing key. Deterministic: the same text has the same signature. Thread-safe.
+class Signer {
+ public:
+  // `file` holds a seed of 32 bytes in base64. Refused where others than the owner can read it.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Signer>> FromFile(const std::string& file);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Signer>> FromSeed(std::string_view seed);
+  ~Signer();
+  Signer(const Signer&) = delete;
+  Signer& operator=(const Signer&) = delete;
+
+  // 64 bytes over `label`, a zero byte and `text`.
+  [[nodiscard]] std::string Sign(std::string_view label, std::string_view text) const;
+  // 64 hex digits.
+  [[nodiscard]] const std::string& public_key() const { return public_key_; }
+
+ private:
+  Signer() = default;
+  std::string secret_key_;
+  std::string public_key_;
+};
+
+// Whether `signature` was made over `label` and `text` with the secret half of `public_key` (hex). False for anything
+// malformed.
+[[nodiscard]] bool Verifies(std::string_view public_key, std::string_view label,
+                            std::string_view text, std::string_view signature);
+
+}  // namespace sankofa::crypto
