@@ -166,6 +166,7 @@ template <class D, class Command>
 concept Decider = Aggregate<D> && std::derived_from<Command, google::protobuf::Message> &&
     requires(const typename D::State& state, const Command& command, const Context& context) {
       { D::Decide(state, command, context) } -> std::same_as<Decision>;
+      { command.request_id() } -> std::convertible_to<std::string>;
     };
 
 // A command that the aggregate gives itself when a time has come, unless its state changes before.

@@ -25,11 +25,6 @@ absl::Status Registry::Check() const {
     check(*spec->prototype);
     for (const auto& [name, prototype] : spec->events) check(*prototype);
   }
-  for (const auto& [name, spec] : commands_) {
-    if (spec.prototype->GetDescriptor()->FindFieldByName("request_id") == nullptr) {
-      faults.push_back(name + " has no field request_id");
-    }
-  }
   if (faults.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrJoin(faults, "; "));
 }

@@ -171,8 +171,8 @@ class Registry {
   // Null where nothing of that name is bound.
   [[nodiscard]] const CommandSpec* FindCommand(std::string_view request_full_name) const;
   [[nodiscard]] const AggregateSpec* FindAggregate(std::string_view type) const;
-  // What keeps these aggregates from running: states or events whose personal fields could not be sealed, streams
-  // without a place for their id. All in one message.
+  // What keeps these aggregates from running: states or events whose personal fields could not be sealed.
+  // All in one message.
   [[nodiscard]] absl::Status Check() const;
   [[nodiscard]] const std::map<std::string, CommandSpec, std::less<>>& commands() const {
     return commands_;
