@@ -166,8 +166,8 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     if (!request.ok()) return End(request.status());
     if (absl::Status open = calls_.StreamBegan(self_); !open.ok()) return End(open);
     method_.dispatcher.OpenStream(
-        QueryRequest{method_.name, *std::move(request), std::move(admission->actor),
-                     admission->now, admission->deadline, std::move(admission->traceparent)},
+        QueryRequest{method_.name, *std::move(request), std::move(admission->actor), admission->now,
+                     admission->deadline, std::move(admission->traceparent)},
         std::make_shared<Sink>(self_));
   }
 
@@ -313,8 +313,9 @@ grpc::ServerUnaryReactor* Calls::StartUnary(const Method& method,
   return call.get();  // owns itself
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::StartStream(
-    const Method& method, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* Calls::StartStream(const Method& method,
+                                                               grpc::CallbackServerContext* context,
+                                                               const grpc::ByteBuffer* request) {
   const auto call = std::make_shared<StreamCall>(*this, method, context);
   call->Begin(*request);
   return call.get();  // owns itself
@@ -366,7 +367,8 @@ void Calls::CloseStreams() {
     const std::lock_guard lock(mutex_);
     streams = streams_;
   }
-  for (const auto& stream : streams) stream->End(status::Unavailable("the server is shutting down"));
+  for (const auto& stream : streams)
+    stream->End(status::Unavailable("the server is shutting down"));
   health_->CloseWatches();
 }
 

@@ -32,8 +32,7 @@ class Calls {
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response);
   [[nodiscard]] grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(
-      const Method& method, grpc::CallbackServerContext* context,
-      const grpc::ByteBuffer* request);
+      const Method& method, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request);
 
   // From now on streams end as soon as no unary call is running; new streams are refused.
   void Drain();

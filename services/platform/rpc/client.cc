@@ -28,12 +28,11 @@ constexpr absl::Duration kDefaultPatience = absl::Seconds(10);
 constexpr int kResponseBytesMax = 16 << 20;
 
 void Prepare(grpc::ClientContext& context, const CallOptions& options) {
-  const absl::Time deadline = options.deadline == absl::InfinitePast()
-                                  ? absl::Now() + kDefaultPatience
-                                  : options.deadline;
+  const absl::Time deadline =
+      options.deadline == absl::InfinitePast() ? absl::Now() + kDefaultPatience : options.deadline;
   if (deadline != absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(deadline));
-  const std::string& outer = options.traceparent.empty() ? telemetry::CurrentTraceparent()
-                                                         : options.traceparent;
+  const std::string& outer =
+      options.traceparent.empty() ? telemetry::CurrentTraceparent() : options.traceparent;
   context.AddMetadata("traceparent", telemetry::ChildTraceparent(outer));
   if (!options.token.empty()) {
     context.AddMetadata("authorization", absl::StrCat("Bearer ", options.token));
@@ -48,8 +47,8 @@ void Prepare(grpc::ClientContext& context, const CallOptions& options) {
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& method) {
   if (status.ok()) return absl::OkStatus();
-  absl::Status rebuilt = status::FromTrailer(status.error_code(), status.error_message(),
-                                             status.error_details());
+  absl::Status rebuilt =
+      status::FromTrailer(status.error_code(), status.error_message(), status.error_details());
   if (!status::ReasonOf(rebuilt).empty()) return rebuilt;
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return status::Unavailable(absl::StrCat(method, ": ", status.error_message()));
@@ -104,8 +103,7 @@ absl::Status Client::Call(const std::string& method, const Message& request, Mes
 }
 
 void Client::CallAsync(const std::string& method, const Message& request, Message& response,
-                       const CallOptions& options,
-                       std::function<void(absl::Status)> done) const {
+                       const CallOptions& options, std::function<void(absl::Status)> done) const {
   struct Running {
     grpc::ClientContext context;
     std::string path;
@@ -130,7 +128,7 @@ absl::Status Client::ReadStream(const std::string& method, const Message& reques
   const RpcMethod rpc(path.c_str(), RpcMethod::SERVER_STREAMING);
   const std::unique_ptr<grpc::ClientReader<MessageLite>> reader(
       grpc::internal::ClientReaderFactory<MessageLite>::Create<MessageLite>(channel_.get(), rpc,
-                                                                           &context, request));
+                                                                            &context, request));
   bool enough = false;
   while (!enough && reader->Read(&response)) enough = !take(response);
   if (enough) context.TryCancel();

@@ -121,9 +121,9 @@ Method::Method(const MethodDescriptor& descriptor, MethodKind kind, AccessRule a
       answered_(telemetry::GetCounter(
           "sankofa_rpc_calls_total", "Calls by method and outcome: OK or the refusal's reason.",
           {{"service", service}, {"method", descriptor.name()}, {"outcome", "OK"}})),
-      seconds_(telemetry::GetHistogram(
-          "sankofa_rpc_seconds", "Time from a call's arrival to its answer.",
-          {{"service", service}, {"method", descriptor.name()}})) {
+      seconds_(telemetry::GetHistogram("sankofa_rpc_seconds",
+                                       "Time from a call's arrival to its answer.",
+                                       {{"service", service}, {"method", descriptor.name()}})) {
   status::Check(request != nullptr, name + " has a request that is not compiled in");
 }
 
@@ -205,8 +205,8 @@ absl::StatusOr<absl::Time> Gate::DeadlineOf(const grpc::CallbackServerContext& c
                                             const Method& method) const {
   const auto given = const_cast<grpc::CallbackServerContext&>(context).deadline();
   const absl::Time now = absl::Now();
-  const absl::Duration most = method.kind == MethodKind::kStream ? options_.stream_deadline_max
-                                                                 : options_.deadline_max;
+  const absl::Duration most =
+      method.kind == MethodKind::kStream ? options_.stream_deadline_max : options_.deadline_max;
   if (given == std::chrono::system_clock::time_point::max()) {
     return status::Refuse(common::v1::REASON_DEADLINE_REQUIRED);
   }
@@ -272,8 +272,9 @@ absl::StatusOr<absl::Time> Gate::NowOf(const grpc::CallbackServerContext& contex
   return now;
 }
 
-absl::StatusOr<std::shared_ptr<google::protobuf::Message>> Gate::Read(
-    const Method& method, const grpc::ByteBuffer& bytes, absl::Time now) const {
+absl::StatusOr<std::shared_ptr<google::protobuf::Message>> Gate::Read(const Method& method,
+                                                                      const grpc::ByteBuffer& bytes,
+                                                                      absl::Time now) const {
   if (bytes.Length() > options_.message_bytes_max) {
     return status::Refuse(
         common::v1::REASON_MESSAGE_TOO_LARGE,

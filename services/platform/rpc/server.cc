@@ -40,15 +40,14 @@ class DynamicService final : public grpc::Service {
     for (int i = 0; i < static_cast<int>(methods.size()); ++i) {
       const Method& method = *methods[i];
       if (method.kind == MethodKind::kStream) {
-        AddMethod(
-            new RpcServiceMethod(method.path.c_str(), RpcMethod::SERVER_STREAMING, nullptr));
+        AddMethod(new RpcServiceMethod(method.path.c_str(), RpcMethod::SERVER_STREAMING, nullptr));
         MarkMethodRawCallback(
-            i, new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer,
-                                                                  grpc::ByteBuffer>(
-                   [&calls, &method](grpc::CallbackServerContext* context,
-                                     const grpc::ByteBuffer* request) {
-                     return calls.StartStream(method, context, request);
-                   }));
+            i,
+            new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                [&calls, &method](grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* request) {
+                  return calls.StartStream(method, context, request);
+                }));
       } else {
         AddMethod(new RpcServiceMethod(method.path.c_str(), RpcMethod::NORMAL_RPC, nullptr));
         MarkMethodRawCallback(
@@ -204,9 +203,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
   if (!tokens.ok()) return tokens.status();
   auto impl = std::make_unique<Impl>(options, *std::move(methods), *std::move(tokens));
   if (absl::Status listening = impl->Listen(options); !listening.ok()) return listening;
-  telemetry::Info("gRPC server listens", {{"address", options.address},
-                                          {"port", impl->port()},
-                                          {"health_port", impl->health_port()}});
+  telemetry::Info(
+      "gRPC server listens",
+      {{"address", options.address}, {"port", impl->port()}, {"health_port", impl->health_port()}});
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 

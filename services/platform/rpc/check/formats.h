@@ -3,7 +3,6 @@
 #include <optional>
 #include <string_view>
 
-
 // The written forms of text that a field rule can ask for (sankofa.common.v1.Format). Each takes well-formed UTF-8.
 namespace sankofa::rpc {
 

@@ -59,8 +59,7 @@ std::string PathOf(const Place& place) {
 // What is wrong with text of this form; null where nothing is.
 const char* FormatFault(common::v1::Format format, const std::string& text, absl::CivilDay today) {
   switch (format) {
-    case common::v1::FORMAT_UUID:
-      return IsUuid(text) ? nullptr : "is not a UUID in lower case";
+    case common::v1::FORMAT_UUID: return IsUuid(text) ? nullptr : "is not a UUID in lower case";
     case common::v1::FORMAT_COUNTRY:
       return IsCountry(text) ? nullptr : "is not a country's two-letter code (ISO 3166-1)";
     case common::v1::FORMAT_CURRENCY:
@@ -76,8 +75,7 @@ const char* FormatFault(common::v1::Format format, const std::string& text, absl
     }
     case common::v1::FORMAT_PHONE:
       return IsPhone(text) ? nullptr : "is not a telephone number with + and country code";
-    default:
-      return nullptr;
+    default: return nullptr;
   }
 }
 
@@ -181,8 +179,9 @@ class Checker {
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING: {
         std::string scratch;
-        CheckText(entry ? reflection.GetRepeatedStringReference(message, field, place.index, &scratch)
-                        : reflection.GetStringReference(message, field, &scratch),
+        CheckText(entry
+                      ? reflection.GetRepeatedStringReference(message, field, place.index, &scratch)
+                      : reflection.GetStringReference(message, field, &scratch),
                   rule, place);
         return;
       }
@@ -222,8 +221,7 @@ class Checker {
                             rule, place);
         return;
       case FieldDescriptor::CPPTYPE_BOOL:
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        return;
+      case FieldDescriptor::CPPTYPE_MESSAGE: return;
     }
   }
 
@@ -298,10 +296,8 @@ bool IsNumber(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_STRING:
     case FieldDescriptor::CPPTYPE_ENUM:
     case FieldDescriptor::CPPTYPE_BOOL:
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return false;
-    default:
-      return true;
+    case FieldDescriptor::CPPTYPE_MESSAGE: return false;
+    default: return true;
   }
 }
 
@@ -321,7 +317,8 @@ void CollectFaults(const Descriptor& type, std::set<const Descriptor*>& seen,
     }
     if (rule.max_length() > 0 && !text) fault("max_length but is not text");
     if (rule.max_items() > 0 && !field.is_repeated()) fault("max_items but is not a list");
-    if ((rule.has_min() || rule.has_max()) && !IsNumber(field)) fault("min or max but is no number");
+    if ((rule.has_min() || rule.has_max()) && !IsNumber(field))
+      fault("min or max but is no number");
     if (rule.has_min() && rule.has_max() && rule.min() > rule.max()) fault("min above max");
     if (rule.not_future() &&
         !(IsMessage(field) && field.message_type() == Timestamp::descriptor())) {

@@ -1,8 +1,8 @@
 #include "services/platform/rpc/health/health.h"
 
-#include <grpcpp/impl/rpc_method.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
+#include <grpcpp/impl/rpc_method.h>
 #include <grpcpp/impl/rpc_service_method.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -167,8 +167,7 @@ void HealthBoard::TellAll() {
 HealthService::HealthService(std::shared_ptr<HealthBoard> board) : board_(std::move(board)) {
   using grpc::internal::RpcMethod;
   using grpc::internal::RpcServiceMethod;
-  AddMethod(
-      new RpcServiceMethod("/grpc.health.v1.Health/Check", RpcMethod::NORMAL_RPC, nullptr));
+  AddMethod(new RpcServiceMethod("/grpc.health.v1.Health/Check", RpcMethod::NORMAL_RPC, nullptr));
   MarkMethodCallback(
       0, new grpc::internal::CallbackUnaryHandler<HealthCheckRequest, HealthCheckResponse>(
              [this](grpc::CallbackServerContext* context, const HealthCheckRequest* request,
@@ -184,13 +183,14 @@ HealthService::HealthService(std::shared_ptr<HealthBoard> board) : board_(std::m
   AddMethod(
       new RpcServiceMethod("/grpc.health.v1.Health/Watch", RpcMethod::SERVER_STREAMING, nullptr));
   MarkMethodCallback(
-      1, new grpc::internal::CallbackServerStreamingHandler<HealthCheckRequest, HealthCheckResponse>(
-             [this](grpc::CallbackServerContext* /*context*/, const HealthCheckRequest* request)
-                 -> grpc::ServerWriteReactor<HealthCheckResponse>* {
-               const auto watch = std::make_shared<HealthWatch>(board_, request->service());
-               watch->Begin();
-               return watch.get();
-             }));
+      1,
+      new grpc::internal::CallbackServerStreamingHandler<HealthCheckRequest, HealthCheckResponse>(
+          [this](grpc::CallbackServerContext* /*context*/, const HealthCheckRequest* request)
+              -> grpc::ServerWriteReactor<HealthCheckResponse>* {
+            const auto watch = std::make_shared<HealthWatch>(board_, request->service());
+            watch->Begin();
+            return watch.get();
+          }));
 }
 
 }  // namespace sankofa::rpc

@@ -42,19 +42,17 @@ absl::Status CheckAccess(const AccessRule& rule, const engine::Actor& actor) {
                             {.fields = {}, .metadata = {{"cause", "no token"}}});
     }
   }
-  return status::Refuse(
-      common::v1::REASON_NOT_ALLOWED,
-      {.fields = {}, .metadata = {{"roles", absl::StrJoin(rule.roles, ",")}}});
+  return status::Refuse(common::v1::REASON_NOT_ALLOWED,
+                        {.fields = {}, .metadata = {{"roles", absl::StrJoin(rule.roles, ",")}}});
 }
 
 std::optional<std::string> SystemOf(std::string_view spiffe_id, std::string_view node) {
-  const std::string prefix =
-      absl::StrCat("spiffe://", status::Absl(node), ".sankofa/");
+  const std::string prefix = absl::StrCat("spiffe://", status::Absl(node), ".sankofa/");
   if (!spiffe_id.starts_with(prefix)) return std::nullopt;
   const std::string_view name = spiffe_id.substr(prefix.size());
-  const bool good = !name.empty() && name.size() <= 63 &&
-                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-                        std::string_view::npos;
+  const bool good =
+      !name.empty() && name.size() <= 63 &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
   if (!good) return std::nullopt;
   return std::string(name);
 }

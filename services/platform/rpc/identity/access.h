@@ -17,7 +17,8 @@ struct AccessRule {
   std::set<std::string, std::less<>> systems;  // names in certificates
 
   // Nothing where the method has no option, or one that lets nobody in.
-  [[nodiscard]] static std::optional<AccessRule> Of(const google::protobuf::MethodDescriptor& method);
+  [[nodiscard]] static std::optional<AccessRule> Of(
+      const google::protobuf::MethodDescriptor& method);
 };
 
 // A person is allowed by one of their roles, whatever system brings them; a system without a person is allowed by
@@ -26,6 +27,7 @@ struct AccessRule {
 [[nodiscard]] absl::Status CheckAccess(const AccessRule& rule, const engine::Actor& actor);
 
 // "spiffe://cm.sankofa/portal" on node cm → "portal"; nothing for another node or another form.
-[[nodiscard]] std::optional<std::string> SystemOf(std::string_view spiffe_id, std::string_view node);
+[[nodiscard]] std::optional<std::string> SystemOf(std::string_view spiffe_id,
+                                                  std::string_view node);
 
 }  // namespace sankofa::rpc
