@@ -7,7 +7,7 @@ namespace sankofa::postgres {
 
 // The journal is published by as many relays side by side; a partition key belongs to one of them.
 // The number is part of the data: a row keeps the shard it was written with.
-inline constexpr int kShards = 4;
+inline constexpr int kShards = 1;
 [[nodiscard]] int ShardOf(std::string_view partition_key);
 
 // What an advisory lock stands for.
