@@ -5,9 +5,7 @@
 namespace sankofa::crypto {
 namespace {
 
-std::unique_ptr<Signer> Seeded(char byte) {
-  return *Signer::FromSeed(std::string(32, byte));
-}
+std::unique_ptr<Signer> Seeded(char byte) { return *Signer::FromSeed(std::string(32, byte)); }
 
 TEST(Sign, VerifiesWithTheNodesKeyAndNoOther) {
   const auto signer = Seeded('a');

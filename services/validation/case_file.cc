@@ -1,0 +1,104 @@
+#include "services/validation/case_file.h"
+
+#include <algorithm>
+
+#include "services/platform/time/time.h"
+
+namespace sankofa::validation {
+
+using engine::Context;
+using engine::Decision;
+using engine::Events;
+
+bool IsReady(const v1::CaseFile& file) {
+  return !file.erased() && (file.standing() == v1::CASE_STANDING_ASSESSED ||
+                            file.standing() == v1::CASE_STANDING_REINTEGRATING);
+}
+
+bool HasLiveProject(const v1::CaseFile& file, v1::ProjectKind kind) {
+  return std::any_of(
+      file.projects().begin(), file.projects().end(),
+      [kind](const v1::CaseProject& one) { return one.live() && one.kind() == kind; });
+}
+
+Decision CaseFileDecider::Decide(const State& file, const v1::OpenCaseFileRequest& request,
+                                 const Context& /*context*/) {
+  if (file.erased()) return Events();
+  v1::CaseFileOpened event;
+  event.set_case_id(request.case_id());
+  event.set_reference(request.reference());
+  event.set_programme(request.programme());
+  event.set_host_country(request.host_country());
+  event.set_origin_country(request.origin_country());
+  event.set_responsible_organisation(request.responsible_organisation());
+  return engine::Emit(event);
+}
+
+Decision CaseFileDecider::Decide(const State& file, const v1::MoveCaseFileRequest& request,
+                                 const Context& /*context*/) {
+  if (file.erased() || file.standing() == request.standing()) return Events();
+  v1::CaseFileMoved event;
+  event.set_case_id(request.case_id());
+  event.set_standing(request.standing());
+  return engine::Emit(event);
+}
+
+// The key is destroyed in the same commit in which the projects lose their free texts. A case that is not known here
+// leaves a mark all the same, so that a late event does not bring it back.
+Decision CaseFileDecider::Decide(const State& file, const v1::EraseCaseFileRequest& request,
+                                 const Context& context) {
+  if (file.erased()) return Events();
+  Events events;
+  for (const v1::CaseProject& project : file.projects()) {
+    v1::ProjectErased erased;
+    erased.set_project_id(project.project_id());
+    erased.set_case_id(request.case_id());
+    *erased.mutable_erased_time() = time::ToTimestamp(context.now);
+    events.AddTo<v1::LifeProject>(project.project_id(), erased);
+  }
+  v1::CaseFileErased event;
+  event.set_case_id(request.case_id());
+  events.Add(event);
+  return events;
+}
+
+void CaseFileDecider::Apply(State& file, const v1::CaseFileOpened& event) {
+  file.set_id(event.case_id());
+  file.set_reference(event.reference());
+  file.set_programme(event.programme());
+  file.set_host_country(event.host_country());
+  file.set_origin_country(event.origin_country());
+  file.set_responsible_organisation(event.responsible_organisation());
+}
+
+void CaseFileDecider::Apply(State& file, const v1::CaseFileMoved& event) {
+  file.set_id(event.case_id());
+  file.set_standing(event.standing());
+}
+
+void CaseFileDecider::Apply(State& file, const v1::CaseProjectOpened& event) {
+  for (v1::CaseProject& project : *file.mutable_projects()) {
+    if (project.project_id() == event.project_id()) {
+      project.set_live(true);
+      return;
+    }
+  }
+  v1::CaseProject& project = *file.add_projects();
+  project.set_project_id(event.project_id());
+  project.set_kind(event.kind());
+  project.set_live(true);
+}
+
+void CaseFileDecider::Apply(State& file, const v1::CaseProjectEnded& event) {
+  for (v1::CaseProject& project : *file.mutable_projects()) {
+    if (project.project_id() == event.project_id()) project.set_live(false);
+  }
+}
+
+void CaseFileDecider::Apply(State& file, const v1::CaseFileErased& event) {
+  file.set_id(event.case_id());
+  file.set_erased(true);
+  for (v1::CaseProject& project : *file.mutable_projects()) project.set_live(false);
+}
+
+}  // namespace sankofa::validation
