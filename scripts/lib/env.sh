@@ -17,8 +17,8 @@
 SANKOFA_ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 : "${SANKOFA_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/sankofa}"
 
-# Prints the first 12 digits of a digest over the given files.
-digest_of() { cat -- "$@" | sha256sum | cut -c1-12; }
+# Prints the first 12 digits of a digest over the given files; one that isn't there counts as empty.
+digest_of() { { cat -- "$@" 2>/dev/null || true; } | sha256sum | cut -c1-12; }
 
 SANKOFA_VENV="$SANKOFA_CACHE/venv-$(digest_of "$SANKOFA_ROOT/deploy/local/python/requirements.txt")"
 SANKOFA_PYTHON="$SANKOFA_VENV/bin/python"
@@ -31,7 +31,7 @@ SANKOFA_KAFKA_HOME="$SANKOFA_CACHE/kafka-$(digest_of "$SANKOFA_ROOT/deploy/local
 SANKOFA_KAFKA_LIBS="$SANKOFA_KAFKA_HOME/libs"
 SANKOFA_JAVA="/usr/lib/jvm/java-17-openjdk-$(dpkg --print-architecture)/bin/java"
 # An archive is only good for the very Java that wrote it.
-SANKOFA_KAFKA_ARCHIVE="$SANKOFA_KAFKA_HOME/classes-$(digest_of "${SANKOFA_JAVA%/bin/java}/release" 2>/dev/null).jsa"
+SANKOFA_KAFKA_ARCHIVE="$SANKOFA_KAFKA_HOME/classes-$(digest_of "${SANKOFA_JAVA%/bin/java}/release").jsa"
 
 SANKOFA_CLANG_FORMAT=clang-format-14
 SANKOFA_CLANG_TIDY_HOME="$SANKOFA_CACHE/clang-tidy-$(digest_of "$SANKOFA_ROOT/deploy/local/clang-tidy/requirements.txt")"
