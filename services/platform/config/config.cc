@@ -39,10 +39,11 @@ struct Entry {
 Fault Anything(const std::string& /*text*/) { return {}; }
 
 Fault IsNodeId(const std::string& text) {
-  const bool good = text.size() <= 30 && absl::ascii_islower(static_cast<unsigned char>(text[0])) &&
-                    text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-                        std::string::npos;
-  return good ? Fault() : "takes lower-case letters, digits and hyphens, a letter first, at most 30";
+  const bool good =
+      text.size() <= 30 && absl::ascii_islower(static_cast<unsigned char>(text[0])) &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  return good ? Fault()
+              : "takes lower-case letters, digits and hyphens, a letter first, at most 30";
 }
 
 Fault IsCountry(const std::string& text) {

@@ -32,7 +32,7 @@ struct CallOptions {
 };
 
 struct ChannelOptions {
-  std::string address;      // "host:port"; all addresses of a DNS name are used in turn
+  std::string address;  // "host:port"; all addresses of a DNS name are used in turn
   TlsFiles tls;
   std::string server_name;  // where the certificate names another host; empty: as in the address
 };
@@ -41,7 +41,8 @@ struct ChannelOptions {
 class Client {
  public:
   // NOT_FOUND where a TLS file can't be read.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Client>> Create(const ChannelOptions& options);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Client>> Create(
+      const ChannelOptions& options);
   explicit Client(std::shared_ptr<grpc::Channel> channel);
   ~Client();
 

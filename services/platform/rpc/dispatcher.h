@@ -37,8 +37,7 @@ class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
   virtual void Submit(engine::CommandCall call, std::function<void(engine::Outcome)> done) = 0;
-  virtual void Query(QueryRequest query,
-                     std::function<void(absl::StatusOr<QueryAnswer>)> done) = 0;
+  virtual void Query(QueryRequest query, std::function<void(absl::StatusOr<QueryAnswer>)> done) = 0;
   // A refusal is told by sink->Finish(status). A sink that is dropped ends its stream with UNAVAILABLE.
   virtual void OpenStream(QueryRequest query, std::shared_ptr<StreamSink> sink) = 0;
 };

@@ -90,15 +90,15 @@ class Queries {
   void On(std::function<absl::StatusOr<Response>(QueryCall&, const Request&)> handle) {
     const auto [_, fresh] = handlers_.emplace(
         Request::descriptor()->full_name(),
-        Handler{&Request::default_instance(),
-                [handle = std::move(handle)](QueryCall& call,
-                                             const google::protobuf::Message& request)
-                    -> absl::StatusOr<std::shared_ptr<google::protobuf::Message>> {
-                  auto response = handle(call, static_cast<const Request&>(request));
-                  if (!response.ok()) return response.status();
-                  return std::make_shared<Response>(*std::move(response));
-                },
-                nullptr});
+        Handler{
+            &Request::default_instance(),
+            [handle = std::move(handle)](QueryCall& call, const google::protobuf::Message& request)
+                -> absl::StatusOr<std::shared_ptr<google::protobuf::Message>> {
+              auto response = handle(call, static_cast<const Request&>(request));
+              if (!response.ok()) return response.status();
+              return std::make_shared<Response>(*std::move(response));
+            },
+            nullptr});
     status::Check(fresh, Request::descriptor()->full_name() + " is bound twice");
   }
 

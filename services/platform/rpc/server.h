@@ -45,7 +45,7 @@ struct ServerOptions {
   std::size_t message_bytes_max = 1 << 20;
   absl::Duration deadline_max = absl::Minutes(1);
   absl::Duration stream_deadline_max = absl::Hours(1);
-  int streams_max = 1000;             // open at a time
+  int streams_max = 1000;               // open at a time
   std::size_t stream_buffer_max = 256;  // messages that wait for a slow client
   const time::Clock* clock = &time::WallClock();
 };

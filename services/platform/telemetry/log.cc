@@ -49,14 +49,10 @@ spdlog::logger& Logger() {
 
 const char* NameOf(Level level) {
   switch (level) {
-    case Level::kDebug:
-      return "DEBUG";
-    case Level::kInfo:
-      return "INFO";
-    case Level::kWarn:
-      return "WARN";
-    case Level::kError:
-      return "ERROR";
+    case Level::kDebug: return "DEBUG";
+    case Level::kInfo: return "INFO";
+    case Level::kWarn: return "WARN";
+    case Level::kError: return "ERROR";
   }
   return "ERROR";
 }
@@ -147,8 +143,8 @@ ServiceScope::ServiceScope(std::string_view service)
 ServiceScope::~ServiceScope() { current_service = std::move(outer_); }
 
 LogValue::LogValue(absl::Time time)
-    : json_(Text(status::Std(
-          absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone())))) {}
+    : json_(
+          Text(status::Std(absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone())))) {}
 
 LogValue::LogValue(const absl::Status& status) {
   std::string text = absl::StatusCodeToString(status.code());

@@ -76,8 +76,8 @@ class LogValue {
   template <std::signed_integral T>
   LogValue(T value) : json_(Number(static_cast<std::int64_t>(value))) {}
   template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>)
-  LogValue(T value) : json_(Number(static_cast<std::uint64_t>(value))) {}
+  requires(!std::same_as<T, bool>) LogValue(T value)
+      : json_(Number(static_cast<std::uint64_t>(value))) {}
   template <std::floating_point T>
   LogValue(T value) : json_(Number(static_cast<double>(value))) {}
   LogValue(const char* text) : json_(Text(text)) {}

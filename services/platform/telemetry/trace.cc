@@ -19,9 +19,7 @@ bool IsHex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-bool IsZero(std::string_view text) {
-  return text.find_first_not_of('0') == std::string_view::npos;
-}
+bool IsZero(std::string_view text) { return text.find_first_not_of('0') == std::string_view::npos; }
 
 std::uint64_t RandomNonZero() {
   thread_local std::mt19937_64 generator{[] {

@@ -83,8 +83,7 @@ TEST(ConfigTest, TheEnvironmentOverridesTheFile) {
 }
 
 TEST(ConfigTest, AVariableThatOverridesNothingIsNamed) {
-  const auto config =
-      Parse(kYaml, {{"SANKOFA_POSTGRES_HOTS", "db"}, {"SANKOFA_GOOGLEAPIS", "/x"}});
+  const auto config = Parse(kYaml, {{"SANKOFA_POSTGRES_HOTS", "db"}, {"SANKOFA_GOOGLEAPIS", "/x"}});
   ASSERT_TRUE(config.ok());
   EXPECT_THAT(config->ignored_variables, ElementsAre("SANKOFA_POSTGRES_HOTS"));
 }

@@ -23,7 +23,9 @@ using ::testing::SizeIs;
 
 // What must not compile, tested by what the compiler says it can do.
 template <class T>
-concept Streamable = requires(std::ostream& stream, const T& value) { stream << value; };
+concept Streamable = requires(std::ostream& stream, const T& value) {
+  stream << value;
+};
 template <class T>
 concept Loggable = std::is_constructible_v<LogValue, const T&>;
 
@@ -77,7 +79,8 @@ TEST_F(LogTest, CarriesTheTraceAndServiceOfItsThread) {
 
 TEST_F(LogTest, HostileTextStaysInsideItsValue) {
   Info("x", {{"text", std::string("\",\"level\":\"ERROR\n\\\0\x7f", 20)}});
-  EXPECT_THAT(Last(), EndsWith("\"text\":\"\\\",\\\"level\\\":\\\"ERROR\\u000a\\\\\\u0000\\u007f\"}"));
+  EXPECT_THAT(Last(),
+              EndsWith("\"text\":\"\\\",\\\"level\\\":\\\"ERROR\\u000a\\\\\\u0000\\u007f\"}"));
   Info("x", {{"text", "caf\xC3\xA9 \xC3 \xED\xA0\x80 \xF5"}});
   EXPECT_THAT(Last(), EndsWith("\"text\":\"café \xEF\xBF\xBD \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD "
                                "\xEF\xBF\xBD\"}"));
@@ -93,9 +96,8 @@ TEST_F(LogTest, NumbersAreJson) {
              {"b", std::numeric_limits<std::uint64_t>::max()},
              {"c", std::numeric_limits<std::int64_t>::min()},
              {"d", 0.25}});
-  EXPECT_THAT(Last(),
-              EndsWith("\"a\":null,\"b\":18446744073709551615,\"c\":-9223372036854775808,"
-                       "\"d\":0.25}"));
+  EXPECT_THAT(Last(), EndsWith("\"a\":null,\"b\":18446744073709551615,\"c\":-9223372036854775808,"
+                               "\"d\":0.25}"));
 }
 
 TEST_F(LogTest, AStatusIsItsReasonAndDetail) {

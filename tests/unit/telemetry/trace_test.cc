@@ -30,16 +30,15 @@ TEST(TraceTest, ReadsTheSampledFlagAlone) {
 }
 
 TEST(TraceTest, RefusesWhatTheStandardRefuses) {
-  for (const char* header :
-       {"", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
-        "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01",
-        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x"}) {
+  for (const char* header : {"", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+                             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+                             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+                             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+                             "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                             "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01",
+                             "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x"}) {
     EXPECT_FALSE(ParseTraceparent(header)) << header;
   }
 }
