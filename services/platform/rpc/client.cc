@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "services/platform/rpc/files.h"
+#include "services/platform/rpc/library_logs.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/telemetry/trace.h"
 
@@ -65,6 +66,7 @@ std::string PathOf(const std::string& method) { return absl::StrCat("/", method)
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ChannelOptions& options) {
+  AdoptLibraryLogs();
   const auto ca = ReadFile(options.tls.ca);
   const auto certificate = ReadFile(options.tls.certificate);
   const auto key = ReadFile(options.tls.key);

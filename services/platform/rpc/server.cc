@@ -16,6 +16,7 @@
 #include "services/platform/rpc/calls.h"
 #include "services/platform/rpc/files.h"
 #include "services/platform/rpc/gate.h"
+#include "services/platform/rpc/library_logs.h"
 #include "services/platform/rpc/health/health.h"
 #include "services/platform/rpc/identity/token.h"
 #include "services/platform/status/check.h"
@@ -61,13 +62,12 @@ class DynamicService final : public grpc::Service {
   }
 };
 
-// Reflection for one server. gRPC's own switch turns it on for every server of the process, and the health port is to
-// serve nothing else.
-class WithReflection final : public grpc::ServerBuilderOption {
+// gRPC's reflection, once linked, is in every server of the process, and the health port is to serve nothing else.
+class WithoutPlugins final : public grpc::ServerBuilderOption {
  public:
   void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    plugins->clear();
   }
 };
 
@@ -129,9 +129,9 @@ class Server::Impl {
   absl::Status Listen(const ServerOptions& options) {
     auto credentials = CredentialsOf(options.tls);
     if (!credentials.ok()) return credentials.status();
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     SetCommon(builder);
-    builder.SetOption(std::make_unique<WithReflection>());
     builder.SetMaxReceiveMessageSize(
         static_cast<int>(options.message_bytes_max * kReadBeyondLimit));
     builder.AddListeningPort(options.address, *credentials, &port_);
@@ -165,6 +165,7 @@ class Server::Impl {
   absl::Status ListenForProbes(const ServerOptions& options) {
     grpc::ServerBuilder builder;
     SetCommon(builder);
+    builder.SetOption(std::make_unique<WithoutPlugins>());
     builder.SetMaxReceiveMessageSize(1024);
     builder.AddListeningPort(options.health_address, grpc::InsecureServerCredentials(),
                              &health_port_);
@@ -192,6 +193,7 @@ class Server::Impl {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
                                                       const std::vector<ServiceBinding>& services) {
+  AdoptLibraryLogs();
   auto methods = BindMethods(services);
   if (!methods.ok()) return methods.status();
   TokenVerifier::Options identity;
