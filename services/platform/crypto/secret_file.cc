@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/status/text.h"
 
 namespace sankofa::crypto {
 namespace {
@@ -40,16 +41,30 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& file) {
 
 }  // namespace
 
+absl::StatusOr<std::string> ParseKey(std::string_view base64) {
+  std::string key;
+  if (!absl::Base64Unescape(absl::StripAsciiWhitespace(status::Absl(base64)), &key) ||
+      key.size() != kKeyBytes) {
+    return absl::FailedPreconditionError("a key is 32 bytes in base64");
+  }
+  return key;
+}
+
 absl::StatusOr<std::string> ReadKeyFile(const std::string& file) {
   auto text = ReadSecretFile(file);
   if (!text.ok()) return text.status();
-  std::string key;
-  const bool decoded = absl::Base64Unescape(absl::StripAsciiWhitespace(*text), &key);
+  auto key = ParseKey(*text);
   sodium_memzero(text->data(), text->size());
-  if (!decoded || key.size() != kKeyBytes) {
+  if (!key.ok()) {
     return absl::FailedPreconditionError(absl::StrCat(file, " does not hold 32 bytes in base64"));
   }
   return key;
+}
+
+absl::StatusOr<std::string> ReadSecretText(const std::string& file) {
+  auto text = ReadSecretFile(file);
+  if (!text.ok()) return text.status();
+  return std::string(absl::StripAsciiWhitespace(*text));
 }
 
 }  // namespace sankofa::crypto

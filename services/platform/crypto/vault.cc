@@ -54,6 +54,14 @@ absl::StatusOr<std::unique_ptr<Vault>> Vault::FromFile(const std::string& file) 
   return vault;
 }
 
+absl::StatusOr<std::unique_ptr<Vault>> Vault::FromBase64(std::string_view text) {
+  auto key = ParseKey(text);
+  if (!key.ok()) return key.status();
+  auto vault = FromBytes(*key);
+  sodium_memzero(key->data(), key->size());
+  return vault;
+}
+
 absl::StatusOr<std::unique_ptr<Vault>> Vault::FromBytes(std::string_view key) {
   status::Check(sodium_init() >= 0, "libsodium can't be initialised");
   if (key.size() != kKeyBytes) {

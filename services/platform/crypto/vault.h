@@ -54,6 +54,7 @@ class Vault {
  public:
   // `file` holds 32 bytes in base64. Refused where others than the owner can read it.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Vault>> FromFile(const std::string& file);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Vault>> FromBase64(std::string_view text);
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Vault>> FromBytes(std::string_view key);
   ~Vault();
   Vault(const Vault&) = delete;

@@ -33,49 +33,41 @@ absl::Status RunOnce(Batch& batch, std::span<const CommandCall> calls,
   return batch.Commit();
 }
 
-// The commands that an event leads to, or the reason why it can't be applied.
-struct Reacted {
-  std::vector<CommandCall> calls;
-  std::string dead_reason;
-  std::string dead_detail;
-};
-
 void SetRequestId(Message& request, const std::string& id) {
   const auto* field = request.GetDescriptor()->FindFieldByName("request_id");
   status::Check(field != nullptr, request.GetDescriptor()->full_name() + " has no request_id");
   request.GetReflection()->SetString(&request, field, id);
 }
 
-Reacted ReactTo(const Reactions& reactions, const IncomingEvent& event) {
-  Reacted reacted;
+absl::StatusOr<std::vector<CommandCall>> ReactTo(const Reactions& reactions,
+                                                 const IncomingEvent& event) {
   const Reactions::Handler* handler = reactions.Find(event.event_type);
   if (handler == nullptr) {
     const bool known = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
                            event.event_type) != nullptr;
-    if (!known) reacted.dead_reason = "UNKNOWN_EVENT_TYPE";
-    return reacted;
+    if (!known) return status::Refuse(common::v1::REASON_UNKNOWN_EVENT_TYPE);
+    return std::vector<CommandCall>();
   }
   std::unique_ptr<Message> message(handler->prototype->New());
   if (!message->ParseFromString(event.payload)) {
-    reacted.dead_reason = "MALFORMED_EVENT";
-    return reacted;
+    return status::Refuse(common::v1::REASON_MALFORMED_EVENT);
   }
   Commands commands;
   handler->react(*message, event.meta, commands);
   const EventMeta& meta = event.meta;
   const std::string cause = absl::StrCat(meta.source, "/", meta.stream.type, "/", meta.stream.id,
                                          "/", meta.sequence);
-  int number = 0;
+  std::vector<CommandCall> calls;
   for (auto& request : commands.requests()) {
-    SetRequestId(*request, DerivedId(cause, absl::StrCat(number++)));
+    SetRequestId(*request, DerivedId(cause, absl::StrCat(calls.size())));
     CommandCall call;
     call.request = std::move(request);
     call.actor.system = meta.source;
     call.now = meta.time;
     call.traceparent = meta.traceparent;
-    reacted.calls.push_back(std::move(call));
+    calls.push_back(std::move(call));
   }
-  return reacted;
+  return calls;
 }
 
 DeadLetter LetterOf(const IncomingEvent& event, std::string reason, std::string detail) {
@@ -93,12 +85,14 @@ DeadLetter LetterOf(const IncomingEvent& event, std::string reason, std::string 
 // One unit of work over events. Nothing: a name came up under a lock, and all has to go through again.
 absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Reactions& reactions,
                                                         std::span<const IncomingEvent> events) {
-  std::vector<Reacted> reacted;
+  std::vector<absl::Status> refusals;  // why an event is put aside; OK: it is not
   std::vector<std::vector<size_t>> places(events.size());
   for (size_t i = 0; i < events.size(); ++i) {
-    reacted.push_back(ReactTo(reactions, events[i]));
     batch.AddInbox({events[i].meta.source, events[i].meta.stream});
-    for (const CommandCall& call : reacted[i].calls) places[i].push_back(batch.Add(call));
+    const auto calls = ReactTo(reactions, events[i]);
+    refusals.push_back(calls.status());
+    if (!calls.ok()) continue;
+    for (const CommandCall& call : *calls) places[i].push_back(batch.Add(call));
   }
   if (auto loaded = batch.Load(); !loaded.ok()) {
     batch.Rollback();
@@ -126,15 +120,13 @@ absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Reac
         batch.Rollback();
         return std::optional<ReactionResult>();
       }
-      if (!outcome->ok() && reacted[i].dead_reason.empty()) {
-        reacted[i].dead_reason = status::ReasonOf(outcome->status());
-        reacted[i].dead_detail = std::string(outcome->status().message());
-      }
+      if (refusals[i].ok()) refusals[i] = outcome->status();
     }
-    if (reacted[i].dead_reason.empty()) {
+    if (refusals[i].ok()) {
       ++result.applied;
     } else {
-      batch.AddDeadLetter(LetterOf(events[i], reacted[i].dead_reason, reacted[i].dead_detail));
+      batch.AddDeadLetter(LetterOf(events[i], status::ReasonOf(refusals[i]),
+                                   std::string(refusals[i].message())));
       ++result.dead_letters;
     }
     batch.SetMark(from, meta.sequence);
@@ -220,6 +212,11 @@ absl::StatusOr<ReactionResult> Engine::React(StoreSession& session, const Reacti
     sum.gaps.insert(sum.gaps.end(), one->gaps.begin(), one->gaps.end());
   }
   return sum;
+}
+
+absl::StatusOr<std::vector<CommandCall>> Engine::CommandsOf(const Reactions& reactions,
+                                                            const IncomingEvent& event) const {
+  return ReactTo(reactions, event);
 }
 
 absl::StatusOr<std::shared_ptr<Message>> Engine::Read(StoreSession& session, const StreamKey& key,

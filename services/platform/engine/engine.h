@@ -73,6 +73,11 @@ class Engine {
                                                      const Reactions& reactions,
                                                      std::span<const IncomingEvent> events) const;
 
+  // The commands that an event leads to, with their request ids. The reason says why there can be none:
+  // UNKNOWN_EVENT_TYPE or MALFORMED_EVENT. Empty where the event has no reaction.
+  [[nodiscard]] absl::StatusOr<std::vector<CommandCall>> CommandsOf(
+      const Reactions& reactions, const IncomingEvent& event) const;
+
   // An aggregate as it stands. `personal`: with its personal fields. NOT_FOUND where there is none.
   [[nodiscard]] absl::StatusOr<std::shared_ptr<google::protobuf::Message>> Read(
       StoreSession& session, const StreamKey& key, bool personal) const;

@@ -12,9 +12,10 @@
 #include "absl/time/time.h"
 #include "services/platform/engine/decider.h"
 
-// What the engine asks of a store. PostgreSQL implements it (postgres_store.h), and memory does (memory_store.h) for
-// unit tests and simulation. A session is used by one thread at a time; one unit of work is Load, then Commit or
-// Rollback. The store knows bytes only: what is personal is sealed before it gets here.
+// What the engine asks of a store. PostgreSQL implements it (postgres_store.h), and memory does
+// (memory_store.h) for unit tests and simulation. A session is used by one thread at a time; one
+// unit of work is Load, then Commit or Rollback. The store knows bytes only: what is personal is
+// sealed before it gets here.
 namespace sankofa::engine {
 
 struct StoredStream {
@@ -41,9 +42,9 @@ struct JournalRow {
   bool publish = true;
 };
 
-// BLAKE2b-256 over the row's fields, each as an 8-byte big-endian length and its bytes, in the order of declaration
-// (numbers as decimal text, times as nanoseconds since 1970 in decimal text), without `hash`, `traceparent` and
-// `publish`.
+// BLAKE2b-256 over the row's fields, each as an 8-byte big-endian length and its bytes, in the
+// order of declaration (numbers as decimal text, times as nanoseconds since 1970 in decimal text),
+// without `hash`, `traceparent` and `publish`.
 [[nodiscard]] std::string HashOf(const JournalRow& row);
 
 // The stored answer of a request id.
@@ -75,7 +76,8 @@ struct DeadLetter {
   std::string detail;  // for the operator; no personal data
 };
 
-// The key of a subject, wrapped by the node's master key. An empty wrapped key means that it was destroyed.
+// The key of a subject, wrapped by the node's master key. An empty wrapped key means that it was
+// destroyed.
 struct SubjectKey {
   std::string subject_id;
   std::string wrapped;
@@ -136,18 +138,19 @@ class StoreSession {
  public:
   virtual ~StoreSession() = default;
 
-  // Begins a unit of work: takes the locks in the order given, then reads. The locks also cover request ids, so that
-  // one request id is decided at one place at a time.
+  // Begins a unit of work: takes the locks in the order given, then reads. The locks also cover
+  // request ids, so that one request id is decided at one place at a time.
   [[nodiscard]] virtual absl::StatusOr<Loaded> Load(const LoadRequest& request) = 0;
 
-  // Inside a unit of work, after Load: locks the subjects, in the order given, and reads their keys (also destroyed
-  // ones; those without a key are absent). Subjects are locked after all streams and never before, so two units of
-  // work can't wait for each other in a circle.
+  // Inside a unit of work, after Load: locks the subjects, in the order given, and reads their keys
+  // (also destroyed ones; those without a key are absent). Subjects are locked after all streams
+  // and never before, so two units of work can't wait for each other in a circle.
   [[nodiscard]] virtual absl::StatusOr<std::map<std::string, SubjectKey>> LoadKeys(
       const std::vector<std::string>& subjects) = 0;
 
-  // Writes and ends the unit of work. On an error nothing was written, with one exception: UNAVAILABLE may mean that
-  // the commit happened and its answer was lost, which the stored answers resolve when the command is tried again.
+  // Writes and ends the unit of work. On an error nothing was written, with one exception:
+  // UNAVAILABLE may mean that the commit happened and its answer was lost, which the stored answers
+  // resolve when the command is tried again.
   [[nodiscard]] virtual absl::Status Commit(const WriteSet& writes) = 0;
   virtual void Rollback() = 0;
 
@@ -161,7 +164,8 @@ class StoreSession {
   [[nodiscard]] virtual absl::StatusOr<std::vector<DueCommand>> Due(absl::Time now,
                                                                     int limit) = 0;
 
-  // Rows of one stream (`stream.id` set), or of all streams with a partition key, from `from_sequence` on, in order.
+  // Rows from `from_sequence` on, in order: of one stream, or, where `stream.type` is empty, of all
+  // streams with the partition key `stream.id`.
   [[nodiscard]] virtual absl::StatusOr<std::vector<JournalRow>> ReadStream(
       const StreamKey& stream, std::int64_t from_sequence, int limit) = 0;
 };

@@ -412,6 +412,15 @@ bool Connection::StillOpen() {
   return !broken_;
 }
 
+absl::StatusOr<std::string> Connection::PasswordVerifier(const std::string& role,
+                                                         const std::string& password) {
+  char* text = PQencryptPasswordConn(connection_, password.c_str(), role.c_str(), "scram-sha-256");
+  if (text == nullptr) return status::Internal("a password can't be encrypted");
+  std::string verifier = text;
+  PQfreemem(text);
+  return verifier;
+}
+
 int Connection::backend_pid() const { return PQbackendPID(connection_); }
 
 }  // namespace sankofa::postgres

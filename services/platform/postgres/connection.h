@@ -99,6 +99,11 @@ class Connection {
   // Ends a transaction, whatever its state. Nothing where none is open.
   void Rollback();
 
+  // A role's password in the form that the server stores (SCRAM), for CREATE and ALTER ROLE: so it
+  // is never in a statement in clear. Has no quotes in it.
+  [[nodiscard]] absl::StatusOr<std::string> PasswordVerifier(const std::string& role,
+                                                             const std::string& password);
+
   // The connection is of no more use: it is lost or in an unknown state.
   [[nodiscard]] bool broken() const { return broken_; }
   // No transaction is open.
