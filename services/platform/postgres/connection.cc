@@ -403,12 +403,11 @@ bool Connection::idle() const { return PQtransactionStatus(connection_) == PQTRA
 
 bool Connection::StillOpen() {
   if (broken_) return false;
-  // A session that lies idle has nothing to read, except notices and its end.
-  if (WaitFor(PQsocket(connection_), true, false, absl::InfinitePast()) &&
-      PQconsumeInput(connection_) != 1) {
-    broken_ = true;
+  // A session that lies idle has nothing to read, except notices, words of farewell, and behind
+  // them its end.
+  while (!broken_ && WaitFor(PQsocket(connection_), true, false, absl::InfinitePast())) {
+    broken_ = PQconsumeInput(connection_) != 1 || PQstatus(connection_) == CONNECTION_BAD;
   }
-  if (PQstatus(connection_) == CONNECTION_BAD) broken_ = true;
   return !broken_;
 }
 

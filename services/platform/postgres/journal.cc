@@ -213,7 +213,8 @@ absl::StatusOr<std::vector<PlacedRow>> Journal::ReadPartitionKey(const std::stri
 
 absl::StatusOr<absl::Duration> Journal::HorizonAge() {
   static const std::string kSql = R"sql(
-select coalesce((extract(epoch from clock_timestamp() - min(recorded_time)) * 1000)::bigint, 0)
+select case when count(*) = 0 then 0 else greatest(1,
+  ceil(extract(epoch from clock_timestamp() - min(recorded_time)) * 1000)::bigint) end
 from journal where publish and shard = any($1::smallint[])
   and xid >= pg_snapshot_xmin(pg_current_snapshot()))sql";
   std::vector<std::string> shards;

@@ -165,13 +165,15 @@ absl::StatusOr<std::string> ReadPassword(const std::string& folder, const std::s
   return password;
 }
 
+std::int64_t BootstrapLockKey() { return LockKey(LockClass::kMigration, "", "bootstrap"); }
+
 absl::Status Bootstrap(const BootstrapOptions& options) {
   auto connection = Connection::Open(options.admin);
   if (!connection.ok()) return connection.status();
   // Roles are the whole server's: two processes that change one at a time would fail.
-  auto locked = (*connection)
-                    ->Execute("select pg_advisory_lock($1::bigint)",
-                              {absl::StrCat(LockKey(LockClass::kMigration, "", "bootstrap"))});
+  auto locked =
+      (*connection)
+          ->Execute("select pg_advisory_lock($1::bigint)", {absl::StrCat(BootstrapLockKey())});
   if (!locked.ok()) return locked.status();
   for (const std::string& service : options.services) {
     if (auto made = MakeService(**connection, options, service); !made.ok()) return made;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct BootstrapOptions {
 // Makes a role and a schema for each service, both called after it. The role owns its schema and
 // has no right in another's. Can be run again; a changed password file changes the password.
 [[nodiscard]] absl::Status Bootstrap(const BootstrapOptions& options);
+
+// The advisory lock that Bootstrap holds: for others that change roles.
+[[nodiscard]] std::int64_t BootstrapLockKey();
 
 // The text of <folder>/<service>.password without the line's end. FAILED_PRECONDITION where it
 // can't be read.

@@ -112,8 +112,14 @@ std::string ArrayLiteral(const std::vector<std::string>& elements) {
   return ArrayLiteral(std::vector<std::optional<std::string>>(elements.begin(), elements.end()));
 }
 
+absl::Time ClipTime(absl::Time time) {
+  static const absl::Time kFirst = absl::FromCivil(absl::CivilYear(1), absl::UTCTimeZone());
+  static const absl::Time kEnd = absl::FromCivil(absl::CivilYear(10000), absl::UTCTimeZone());
+  return std::clamp(time, kFirst, kEnd - absl::Microseconds(1));
+}
+
 std::string TimeText(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", time, absl::UTCTimeZone());
+  return absl::FormatTime("%E4Y-%m-%d %H:%M:%E6S+00", ClipTime(time), absl::UTCTimeZone());
 }
 
 }  // namespace sankofa::postgres

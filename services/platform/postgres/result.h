@@ -43,7 +43,11 @@ class Result {
 [[nodiscard]] std::string ArrayLiteral(const std::vector<std::optional<std::string>>& elements);
 [[nodiscard]] std::string ArrayLiteral(const std::vector<std::string>& elements);
 
-// A timestamptz in text form, to the microsecond: for parameters and the rows of projections.
+// The nearest time in the years 1 to 9999: what a timestamptz holds and other systems read too.
+[[nodiscard]] absl::Time ClipTime(absl::Time time);
+
+// A timestamptz in text form, clipped, to the microsecond: for parameters and the rows of
+// projections.
 [[nodiscard]] std::string TimeText(absl::Time time);
 
 }  // namespace sankofa::postgres

@@ -64,10 +64,7 @@ void ArrayBuilder::Int4(std::int32_t number) {
 void ArrayBuilder::Bool(bool value) { Bytes(std::string_view(value ? "\1" : "\0", 1)); }
 
 void ArrayBuilder::Time(absl::Time time) {
-  // Years 1 to 9999 are what other systems read too.
-  static const absl::Time kFirst = absl::FromCivil(absl::CivilYear(1), absl::UTCTimeZone());
-  static const absl::Time kLast = absl::FromCivil(absl::CivilYear(10000), absl::UTCTimeZone());
-  Int8(absl::ToUnixMicros(std::clamp(time, kFirst, kLast)) - kEpochUnixMicros);
+  Int8(absl::ToUnixMicros(ClipTime(time)) - kEpochUnixMicros);
 }
 
 void ArrayBuilder::Null() {

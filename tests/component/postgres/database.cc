@@ -65,6 +65,10 @@ Database::~Database() {
   // A test's session that is still open must not keep the schema from going.
   EndSessions();
   const auto connection = ConnectAdmin();
+  // Others make and drop roles too; the server does not let two change one thing at a time.
+  Must(
+      connection->Execute("select pg_advisory_lock($1::bigint)", {absl::StrCat(BootstrapLockKey())})
+          .status());
   Must(connection->ExecuteScript(absl::StrCat("drop schema if exists ", service_, " cascade;",
                                               "drop owned by ", service_, " cascade;", "drop role ",
                                               service_)));

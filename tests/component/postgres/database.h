@@ -16,6 +16,9 @@ class Database {
  public:
   // Ends the test with what to do where there is no test node.
   explicit Database(const std::vector<service::Migration>& migrations = {});
+  // With one migration of this text.
+  explicit Database(const std::string& sql)
+      : Database(std::vector<service::Migration>{{"0001_test.sql", sql}}) {}
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
