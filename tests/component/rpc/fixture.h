@@ -62,7 +62,7 @@ class RpcTest : public ::testing::Test {
         [](QueryCall&, const auto&, std::shared_ptr<StreamSink>) { return absl::OkStatus(); });
     WriteFile(Pki::Get().Path("jwks.json"), Jwks({Key().Json()}));
   }
-  ~RpcTest() override { server_.reset(); }
+  void TearDown() override { server_.reset(); }
 
   static const SigningKey& Key() {
     static const SigningKey key = SigningKey::Ec("ec-1");

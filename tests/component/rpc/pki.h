@@ -1,7 +1,6 @@
 #pragma once
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -11,6 +10,11 @@
 #include "services/platform/status/check.h"
 
 namespace sankofa::rpc {
+
+// True where the command ends well.
+inline bool RunShell(const std::string& command) {
+  return std::system(command.c_str()) == 0;  // NOLINT(bugprone-command-processor): openssl's
+}
 
 // Certificates for one test binary, made by openssl in a folder that goes away with it:
 //
@@ -37,8 +41,7 @@ class Pki {
     folder_ = ::mkdtemp(name);
     std::ofstream(Path("make.sh")) << kScript;
     const std::string command = absl::StrCat("cd ", folder_, " && bash make.sh >log 2>&1");
-    status::Check(::system(command.c_str()) == 0,
-                  "openssl can't make the certificates of the test");
+    status::Check(RunShell(command), "openssl can't make the certificates of the test");
   }
   ~Pki() { std::filesystem::remove_all(folder_); }
 

@@ -27,8 +27,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const absl::Time kNow =
-    absl::FromCivil(absl::CivilSecond(2026, 2, 28, 12, 0, 0), absl::UTCTimeZone());
+// 2026-02-28T12:00:00Z
+constexpr absl::Time kNow = absl::FromUnixSeconds(1'772'280'000);
 
 PlantTreeRequest Good() {
   PlantTreeRequest request;

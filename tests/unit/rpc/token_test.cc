@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -45,7 +45,7 @@ class TokenTest : public ::testing::Test {
     Publish({EcKey().Json(), RsaKey().Json()});
     verifier_ = Make(100);
   }
-  ~TokenTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   [[nodiscard]] std::string jwks() const { return folder_ + "/jwks.json"; }
 
@@ -288,7 +288,7 @@ TEST_F(TokenTest, AHugeTokenIsRefusedUnread) {
   TokenClaims claims = Claims();
   claims.organisation = std::string(10'000, 'a');
   ExpectRefused(Signed(claims), "malformed");
-  ExpectRefused(std::string(10'000'000, 'a'), "malformed");
+  ExpectRefused(std::string(1'000'000, 'a'), "malformed");
 }
 
 TEST_F(TokenTest, ChangedKeysAreReadAgain) {

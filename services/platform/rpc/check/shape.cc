@@ -320,8 +320,8 @@ void CollectFaults(const Descriptor& type, std::set<const Descriptor*>& seen,
     if ((rule.has_min() || rule.has_max()) && !IsNumber(field))
       fault("min or max but is no number");
     if (rule.has_min() && rule.has_max() && rule.min() > rule.max()) fault("min above max");
-    if (rule.not_future() &&
-        !(IsMessage(field) && field.message_type() == Timestamp::descriptor())) {
+    const bool is_time = IsMessage(field) && field.message_type() == Timestamp::descriptor();
+    if (rule.not_future() && !is_time) {
       fault("not_future but is no Timestamp");
     }
     if (rule.required() && field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL &&

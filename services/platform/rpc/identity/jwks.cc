@@ -1,10 +1,11 @@
 #include "services/platform/rpc/identity/jwks.h"
 
 #include <cjose/cjose.h>
-#include <jansson.h>
 
 #include <optional>
 #include <utility>
+
+#include "services/platform/rpc/identity/json.h"
 
 namespace sankofa::rpc {
 namespace {
@@ -12,24 +13,13 @@ namespace {
 constexpr std::size_t kRsaBitsMin = 2048;
 constexpr std::size_t kKeysMax = 64;
 
-struct FreeJson {
-  void operator()(json_t* json) const { json_decref(json); }
-};
-using Json = std::unique_ptr<json_t, FreeJson>;
-
-std::string_view TextOf(const json_t* object, const char* name) {
-  const json_t* value = json_object_get(object, name);
-  if (!json_is_string(value)) return {};
-  return {json_string_value(value), json_string_length(value)};
-}
-
 // The algorithm that a key is for; nothing where it is not for us.
 std::optional<KeySet::Algorithm> AlgorithmOf(const json_t* json) {
-  const std::string_view use = TextOf(json, "use");
-  const std::string_view type = TextOf(json, "kty");
-  const std::string_view algorithm = TextOf(json, "alg");
+  const std::string use = TextUnder(json, "use").value_or("");
+  const std::string type = TextUnder(json, "kty").value_or("");
+  const std::string algorithm = TextUnder(json, "alg").value_or("");
   if (!use.empty() && use != "sig") return std::nullopt;
-  if (type == "EC" && TextOf(json, "crv") == "P-256") {
+  if (type == "EC" && TextUnder(json, "crv") == "P-256") {
     if (algorithm.empty() || algorithm == "ES256") return KeySet::Algorithm::kEs256;
   }
   if (type == "RSA" && (algorithm.empty() || algorithm == "RS256")) {
@@ -43,9 +33,9 @@ std::optional<KeySet::Algorithm> AlgorithmOf(const json_t* json) {
 void KeySet::Release::operator()(_cjose_jwk_int* key) const { cjose_jwk_release(key); }
 
 absl::StatusOr<std::shared_ptr<const KeySet>> KeySet::Parse(std::string_view json) {
-  const Json root(json_loadb(json.data(), json.size(), JSON_REJECT_DUPLICATES, nullptr));
+  const Json root = ParseJson(json);
   const json_t* keys = json_object_get(root.get(), "keys");
-  if (!json_is_array(keys)) return absl::InvalidArgumentError("not a JWKS document");
+  if (!IsList(keys)) return absl::InvalidArgumentError("not a JWKS document");
   if (json_array_size(keys) > kKeysMax) return absl::InvalidArgumentError("too many keys");
 
   auto set = std::make_shared<KeySet>();
@@ -57,7 +47,7 @@ absl::StatusOr<std::shared_ptr<const KeySet>> KeySet::Parse(std::string_view jso
     const auto algorithm = AlgorithmOf(entry);
     if (!algorithm) continue;
     cjose_err error{};
-    Key key{std::string(TextOf(entry, "kid")), *algorithm,
+    Key key{TextUnder(entry, "kid").value_or(""), *algorithm,
             std::unique_ptr<_cjose_jwk_int, Release>(cjose_jwk_import_json(entry, &error))};
     if (key.jwk == nullptr) continue;
     if (*algorithm == Algorithm::kRs256 &&

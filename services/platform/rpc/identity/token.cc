@@ -1,10 +1,10 @@
 #include "services/platform/rpc/identity/token.h"
 
 #include <cjose/cjose.h>
-#include <jansson.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
 
+#include <cmath>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -15,6 +15,7 @@
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "services/platform/rpc/check/formats.h"
 #include "services/platform/rpc/files.h"
+#include "services/platform/rpc/identity/json.h"
 #include "services/platform/rpc/identity/jwks.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/telemetry/log.h"
@@ -24,11 +25,6 @@ namespace {
 
 constexpr std::size_t kSubjectMax = 256;
 constexpr std::size_t kJwksBytesMax = 1 << 20;
-
-struct FreeJson {
-  void operator()(json_t* json) const { json_decref(json); }
-};
-using Json = std::unique_ptr<json_t, FreeJson>;
 
 struct FreeJws {
   void operator()(cjose_jws_t* jws) const { cjose_jws_release(jws); }
@@ -82,28 +78,22 @@ struct Claims {
   absl::Time not_before = absl::InfinitePast();
 };
 
-std::optional<std::string> TextClaim(const json_t* claims, const char* name) {
-  const json_t* value = json_object_get(claims, name);
-  if (!json_is_string(value)) return std::nullopt;
-  return std::string(json_string_value(value), json_string_length(value));
-}
-
 // NumericDate; RFC 7519 allows fractions.
 std::optional<absl::Time> TimeClaim(const json_t* claims, const char* name) {
   const json_t* value = json_object_get(claims, name);
-  if (!json_is_number(value)) return std::nullopt;
+  if (!IsNumber(value)) return std::nullopt;
   const double seconds = json_number_value(value);
   constexpr double kFarthest = 1e11;
-  if (!(seconds >= 0 && seconds <= kFarthest)) return std::nullopt;
+  if (std::isnan(seconds) || seconds < 0 || seconds > kFarthest) return std::nullopt;
   return absl::UnixEpoch() + absl::Seconds(seconds);
 }
 
 bool HasAudience(const json_t* claims, const std::string& audience) {
   const json_t* value = json_object_get(claims, "aud");
-  if (json_is_string(value)) return audience == json_string_value(value);
+  if (IsText(value)) return audience == json_string_value(value);
   for (std::size_t i = 0; i < json_array_size(value); ++i) {
     const json_t* entry = json_array_get(value, i);
-    if (json_is_string(entry) && audience == json_string_value(entry)) return true;
+    if (IsText(entry) && audience == json_string_value(entry)) return true;
   }
   return false;
 }
@@ -114,9 +104,9 @@ bool IsName(const std::string& text) {
 
 // Issuer, audience and shape. Times are compared at every use.
 absl::StatusOr<Claims> ReadClaims(std::string_view json, const TokenVerifier::Options& options) {
-  const Json claims(json_loadb(json.data(), json.size(), JSON_REJECT_DUPLICATES, nullptr));
-  if (!json_is_object(claims.get())) return Unauthenticated("malformed");
-  if (TextClaim(claims.get(), "iss") != options.issuer) return Unauthenticated("issuer");
+  const Json claims = ParseJson(json);
+  if (!IsObject(claims.get())) return Unauthenticated("malformed");
+  if (TextUnder(claims.get(), "iss") != options.issuer) return Unauthenticated("issuer");
   if (!HasAudience(claims.get(), options.audience)) return Unauthenticated("audience");
 
   Claims read;
@@ -128,18 +118,18 @@ absl::StatusOr<Claims> ReadClaims(std::string_view json, const TokenVerifier::Op
     if (!not_before) return Unauthenticated("malformed");
     read.not_before = *not_before;
   }
-  const auto subject = TextClaim(claims.get(), "sub");
+  const auto subject = TextUnder(claims.get(), "sub");
   if (!subject || subject->empty() || !IsName(*subject)) return Unauthenticated("no subject");
   read.person.subject = *subject;
-  read.person.organisation = TextClaim(claims.get(), "org").value_or("");
+  read.person.organisation = TextUnder(claims.get(), "org").value_or("");
   if (!IsName(read.person.organisation)) return Unauthenticated("malformed");
 
   const json_t* roles = json_object_get(claims.get(), "roles");
-  if (roles != nullptr && !json_is_array(roles)) return Unauthenticated("malformed");
+  if (roles != nullptr && !IsList(roles)) return Unauthenticated("malformed");
   if (json_array_size(roles) > TokenVerifier::kRolesMax) return Unauthenticated("too many roles");
   for (std::size_t i = 0; i < json_array_size(roles); ++i) {
     const json_t* role = json_array_get(roles, i);
-    if (!json_is_string(role)) return Unauthenticated("malformed");
+    if (!IsText(role)) return Unauthenticated("malformed");
     read.person.roles.emplace_back(json_string_value(role));
   }
   return read;
