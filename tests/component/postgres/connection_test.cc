@@ -170,7 +170,8 @@ TEST(Connection, APipelineEndsAtItsFirstErrorAndGoesOnAfterwards) {
 TEST(Connection, APipelineMayBeLargeBothWays) {
   const Database database;
   const auto connection = database.Connect();
-  const std::string large(20'000'000, 'x');
+  std::string large;
+  large.resize(20'000'000, 'x');
   const std::vector<Statement> statements(2, {.sql = "select $1::text", .params = {Param(large)}});
   const auto results = connection->Pipeline(statements);
   ASSERT_TRUE(results.ok()) << results.status();

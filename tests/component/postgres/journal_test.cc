@@ -16,7 +16,10 @@ using testing::StreamKey;
 using testing::TestStore;
 using testing::WriteSet;
 
-const StreamKey kCase = {"Case", "c-1"};
+const StreamKey& TheCase() {
+  static const StreamKey made = {"Case", "c-1"};
+  return made;
+}
 
 std::vector<std::string> Payloads(const absl::StatusOr<std::vector<PlacedRow>>& rows) {
   EXPECT_TRUE(rows.ok()) << rows.status();
@@ -68,7 +71,7 @@ class JournalTest : public ::testing::Test {
 };
 
 TEST_F(JournalTest, AShardIsReadInOrderFromACursor) {
-  for (int i = 1; i <= 5; ++i) Append(kCase, "c-1", absl::StrCat(i));
+  for (int i = 1; i <= 5; ++i) Append(TheCase(), "c-1", absl::StrCat(i));
   const auto first = ReadShard({}, 2);
   EXPECT_THAT(Payloads(first), ElementsAre("1", "2"));
   EXPECT_THAT(Payloads(ReadShard(first->back().at, 10)), ElementsAre("3", "4", "5"));
@@ -80,7 +83,7 @@ TEST_F(JournalTest, AShardIsReadInOrderFromACursor) {
 
 TEST_F(JournalTest, RowsOfOneTransactionKeepTheOrderInWhichTheyWereDecided) {
   const auto session = test_.Open();
-  const auto loaded = session->Load({.streams = {kCase}});
+  const auto loaded = session->Load({.streams = {TheCase()}});
   ASSERT_TRUE(loaded.ok());
   WriteSet writes;
   std::vector<std::string> expected;
@@ -95,12 +98,12 @@ TEST_F(JournalTest, RowsOfOneTransactionKeepTheOrderInWhichTheyWereDecided) {
 
 TEST_F(JournalTest, RowsNotForPublishingAreLeftOutOfAShard) {
   const auto session = test_.Open();
-  const auto loaded = session->Load({.streams = {kCase}});
+  const auto loaded = session->Load({.streams = {TheCase()}});
   WriteSet writes;
-  AppendEvent(*loaded, kCase, "c-1", "internal", writes);
+  AppendEvent(*loaded, TheCase(), "c-1", "internal", writes);
   writes.journal[0].publish = false;
   ASSERT_TRUE(session->Commit(writes).ok());
-  Append(kCase, "c-1", "public");
+  Append(TheCase(), "c-1", "public");
   EXPECT_THAT(Payloads(ReadShard({}, 10)), ElementsAre("public"));
   EXPECT_THAT(Payloads(ReadPartitionKey({}, 10)), ElementsAre("internal", "public"));
 }
@@ -108,11 +111,11 @@ TEST_F(JournalTest, RowsNotForPublishingAreLeftOutOfAShard) {
 // A transaction that began to write before, and has not ended, may still commit a row with a lower
 // id.
 TEST_F(JournalTest, NothingIsReadBeyondTheOldestRunningTransaction) {
-  Append(kCase, "c-1", "before");
+  Append(TheCase(), "c-1", "before");
   AwaitHorizon(*connection_, database_.service());
   const auto slow = database_.ConnectAdmin();
   ASSERT_TRUE(slow->ExecuteScript("begin; select pg_current_xact_id()").ok());
-  Append(kCase, "c-1", "after");
+  Append(TheCase(), "c-1", "after");
   EXPECT_THAT(Payloads(journal_.ReadShard(shard_, {}, 10)), ElementsAre("before"));
   EXPECT_THAT(Payloads(journal_.ReadPartitionKey("c-1", {}, 10)), ElementsAre("before"));
   // It is counted all the same, so that it is seen to wait.
@@ -179,7 +182,7 @@ TEST_F(JournalTest, ProgressIsSavedAndNeverGoesBack) {
 
 TEST_F(JournalTest, AParkedKeyIsReadBetweenTwoPlaces) {
   for (int i = 1; i <= 4; ++i) {
-    Append(kCase, "c-1", absl::StrCat(i));
+    Append(TheCase(), "c-1", absl::StrCat(i));
     Append({"Case", "c-2"}, "c-2", "other");
   }
   const auto all = ReadPartitionKey({}, 10);
@@ -191,13 +194,13 @@ TEST_F(JournalTest, AParkedKeyIsReadBetweenTwoPlaces) {
 }
 
 TEST_F(JournalTest, AllStreamsOfAPartitionKeyComeInTheOrderOfTheJournal) {
-  Append(kCase, "c-1", "case 1");
+  Append(TheCase(), "c-1", "case 1");
   Append({"Grant", "g-1"}, "c-1", "grant 1");
-  Append(kCase, "c-1", "case 2");
+  Append(TheCase(), "c-1", "case 2");
   const auto rows = ReadPartitionKey({}, 2);
   EXPECT_THAT(Payloads(rows), ElementsAre("case 1", "grant 1"));
   EXPECT_THAT(Payloads(ReadPartitionKey(rows->back().at, 10)), ElementsAre("case 2"));
-  const auto stream = journal_.ReadStream(kCase, 2, 10);
+  const auto stream = journal_.ReadStream(TheCase(), 2, 10);
   ASSERT_TRUE(stream.ok());
   ASSERT_EQ(stream->size(), 1);
   EXPECT_EQ(stream->front().payload, "case 2");
@@ -231,7 +234,7 @@ TEST_F(JournalTest, AllChainsCanBeVerifiedPageByPage) {
 }
 
 TEST_F(JournalTest, CanOnlyBeAddedTo) {
-  Append(kCase, "c-1", "e");
+  Append(TheCase(), "c-1", "e");
   const std::string month = database_.Value("select tableoid::regclass from journal");
   AppendOld("stray", "1999-01-01 00:00:00+00");
   for (const std::string& table : {std::string("journal"), month, std::string("journal_default")}) {
@@ -253,7 +256,7 @@ TEST_F(JournalTest, MonthsAreMadeAhead) {
   const auto again = MaintainPartitions(*connection_, {});
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->partitions_made, 0);
-  Append(kCase, "c-1", "e");
+  Append(TheCase(), "c-1", "e");
   EXPECT_EQ(database_.Value("select tableoid::regclass from journal"),
             "journal_" + expected.substr(0, 7));
   EXPECT_EQ(MaintainPartitions(*connection_, {.months_ahead = 5})->partitions_made, 4);
@@ -277,14 +280,14 @@ TEST_F(JournalTest, RowsWithoutAMonthAreMovedToIt) {
        {"delete from journal_default", "delete from journal", "update journal set actor = 'x'"}) {
     EXPECT_EQ(SqlStateOf(connection_->Execute(sql).status()), "42501") << sql;
   }
-  Append(kCase, "c-1", "goes on");
+  Append(TheCase(), "c-1", "goes on");
 }
 
 TEST_F(JournalTest, OldMonthsAreDroppedOnceTheyArePublished) {
   ASSERT_TRUE(connection_->Execute("select create_month('journal', '2020-01-01')").ok());
   ASSERT_TRUE(connection_->Execute("select create_month('journal', '2020-02-01')").ok());
   AppendOld("old", "2020-01-15 00:00:00+00");
-  Append(kCase, "c-1", "new");
+  Append(TheCase(), "c-1", "new");
   const int shard = ShardOf("old");
   const Retention retention = {.journal = absl::Hours(24 * 30), .months_ahead = 0};
   const auto dropped = [&] {
@@ -383,7 +386,7 @@ TEST_F(JournalTest, ARestoredJournalIsPutInOrder) {
   // Done by every start.
   ASSERT_TRUE(Migrate(database_.options(), database_.service(), {}).ok());
   const JournalPosition cursor = journal_.LoadProgress(shard_)->cursor;
-  Append(kCase, "c-1", "new");
+  Append(TheCase(), "c-1", "new");
   const auto rows = Payloads(ReadShard({}, 10));
   EXPECT_THAT(rows, ElementsAre("1", "2", "3", "4", "new"));
   EXPECT_THAT(Payloads(ReadShard(cursor, 10)), ElementsAre("3", "4", "new"));

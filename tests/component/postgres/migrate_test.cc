@@ -16,22 +16,25 @@ using service::Migration;
 using testing::Database;
 using ::testing::HasSubstr;
 
-const std::vector<Migration> kTwo = {
-    {"0001_a.sql", "create table a (n int); insert into a values (1);"},
-    {"0002_b.sql", "create table b (n int);"}};
+const std::vector<Migration>& TwoFiles() {
+  static const std::vector<Migration> made = {
+      {"0001_a.sql", "create table a (n int); insert into a values (1);"},
+      {"0002_b.sql", "create table b (n int);"}};
+  return made;
+}
 
 TEST(Migrate, AppliesEachFileOnce) {
-  const Database database(kTwo);
-  ASSERT_TRUE(Migrate(database.options(), database.service(), kTwo).ok());
+  const Database database(TwoFiles());
+  ASSERT_TRUE(Migrate(database.options(), database.service(), TwoFiles()).ok());
   EXPECT_EQ(database.Number("select count(*) from a"), 1);
   EXPECT_EQ(database.Value("select string_agg(name, ' ' order by name) from schema_migration"),
             "0000_platform.sql 0001_a.sql 0002_b.sql");
-  EXPECT_TRUE(CheckMigrated(*database.Connect(), kTwo).ok());
+  EXPECT_TRUE(CheckMigrated(*database.Connect(), TwoFiles()).ok());
 }
 
 TEST(Migrate, RefusesAFileThatWasChangedAfterwards) {
-  const Database database(kTwo);
-  std::vector<Migration> changed = kTwo;
+  const Database database(TwoFiles());
+  std::vector<Migration> changed = TwoFiles();
   changed[0].sql += " ";
   changed.push_back({"0003_c.sql", "create table c (n int)"});
   const absl::Status refused = Migrate(database.options(), database.service(), changed);
@@ -43,8 +46,8 @@ TEST(Migrate, RefusesAFileThatWasChangedAfterwards) {
 }
 
 TEST(Migrate, AFileThatFailsLeavesNothing) {
-  const Database database(kTwo);
-  std::vector<Migration> more = kTwo;
+  const Database database(TwoFiles());
+  std::vector<Migration> more = TwoFiles();
   more.push_back({"0003_c.sql", "create table c (n int); insert into nowhere values (1);"});
   const absl::Status failed = Migrate(database.options(), database.service(), more);
   EXPECT_EQ(SqlStateOf(failed), "42P01");
@@ -56,21 +59,21 @@ TEST(Migrate, AFileThatFailsLeavesNothing) {
 }
 
 TEST(Migrate, LeavesFilesOfANewerBinaryAlone) {
-  const Database database(kTwo);
-  const std::vector<Migration> older = {kTwo[0]};
+  const Database database(TwoFiles());
+  const std::vector<Migration> older = {TwoFiles()[0]};
   EXPECT_TRUE(Migrate(database.options(), database.service(), older).ok());
   EXPECT_TRUE(CheckMigrated(*database.Connect(), older).ok());
 }
 
 TEST(Migrate, RefusesFilesOutOfOrder) {
   const Database database;
-  EXPECT_EQ(Migrate(database.options(), database.service(), {kTwo[1], kTwo[0]}).code(),
+  EXPECT_EQ(Migrate(database.options(), database.service(), {TwoFiles()[1], TwoFiles()[0]}).code(),
             absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(Migrate, SaysWhatIsNotAppliedYet) {
-  const Database database({kTwo[0]});
-  const absl::Status missing = CheckMigrated(*database.Connect(), kTwo);
+  const Database database({TwoFiles()[0]});
+  const absl::Status missing = CheckMigrated(*database.Connect(), TwoFiles());
   EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(missing.message()), HasSubstr("0002_b.sql is not applied"));
 }
@@ -81,7 +84,7 @@ TEST(Migrate, ProcessesThatStartTogetherWaitForEachOther) {
   std::vector<absl::Status> outcomes(4);
   for (absl::Status& outcome : outcomes) {
     processes.emplace_back(
-        [&] { outcome = Migrate(database.options(), database.service(), kTwo); });
+        [&] { outcome = Migrate(database.options(), database.service(), TwoFiles()); });
   }
   for (std::thread& process : processes) process.join();
   for (const absl::Status& outcome : outcomes) EXPECT_TRUE(outcome.ok()) << outcome;
@@ -123,7 +126,7 @@ TEST(Bootstrap, RefusesANameThatIsNone) {
 // No service has a right in another's schema.
 TEST(Bootstrap, AServiceCannotReachAnothersTables) {
   const Database mine;
-  const Database theirs(kTwo);
+  const Database theirs(TwoFiles());
   const auto connection = mine.Connect();
   for (const std::string verb :
        {"select * from $.a", "select * from $.journal", "insert into $.a values (2)",

@@ -22,32 +22,48 @@ using testing::StreamKey;
 using testing::TestStore;
 using testing::WriteSet;
 
-const StreamKey kCase = {"Case", "c-1"};
-const std::vector<service::Migration> kTables = {
-    {"0001_tables.sql",
-     "create table household (owner_id text not null, ordinal int not null, label text, due date, "
-     "amount bigint, notes jsonb, primary key (owner_id, ordinal));"
-     "create table visit (owner_id text not null, seen timestamptz not null, score int);"}};
-const Table kHousehold = {.name = "household",
-                          .columns = {"label", "due", "amount", "notes"},
-                          .types = {"text", "date", "bigint", "jsonb"}};
-const Table kVisit = {.name = "visit",
-                      .columns = {"seen", "score"},
-                      .types = {"timestamptz", "int"},
-                      .mode = Table::Mode::kAppend};
+const StreamKey& TheCase() {
+  static const StreamKey made = {"Case", "c-1"};
+  return made;
+}
+
+const std::vector<service::Migration>& Tables() {
+  static const std::vector<service::Migration> made = {
+      {"0001_tables.sql",
+       "create table household (owner_id text not null, ordinal int not null, label text, due "
+       "date, "
+       "amount bigint, notes jsonb, primary key (owner_id, ordinal));"
+       "create table visit (owner_id text not null, seen timestamptz not null, score int);"}};
+  return made;
+}
+
+const Table& Household() {
+  static const Table made = {.name = "household",
+                             .columns = {"label", "due", "amount", "notes"},
+                             .types = {"text", "date", "bigint", "jsonb"}};
+  return made;
+}
+
+const Table& Visit() {
+  static const Table made = {.name = "visit",
+                             .columns = {"seen", "score"},
+                             .types = {"timestamptz", "int"},
+                             .mode = Table::Mode::kAppend};
+  return made;
+}
 
 // Everything that a unit of work can write.
 WriteSet Everything(const Loaded& loaded) {
   WriteSet writes;
-  AppendEvent(loaded, kCase, "c-1", std::string("\0\xff first", 8), writes);
+  AppendEvent(loaded, TheCase(), "c-1", std::string("\0\xff first", 8), writes);
   StateWrite& state = writes.states.back();
-  state.table = &kHousehold;
+  state.table = &Household();
   state.rows = {{{"a", "2017-06-30", "5", "{\"x\": 1}"}},
                 {{"b", std::nullopt, "-5", std::nullopt}}};
   state.due = absl::FromUnixSeconds(1'500'000'000);
   state.due_command_type = "sankofa.test.v1.Expire";
   state.due_command = std::string("\0due", 4);
-  writes.appends = {{&kVisit, "c-1", {{{"2017-06-30 12:00:00+00", "7"}}}}};
+  writes.appends = {{&Visit(), "c-1", {{{"2017-06-30 12:00:00+00", "7"}}}}};
   writes.answers = {{"r-1", std::string("\0print", 6), "sankofa.test.v1.Case",
                      std::string("answer\0", 7), absl::FromUnixMicros(1'500'000'000'123'456)}};
   writes.new_keys = {{"p-1", std::string("wrapped\0", 8)}};
@@ -71,28 +87,32 @@ std::int64_t RowsIn(const Database& database) {
       "(select count(*) from dead_letter) + (select count(*) from household) + (select count(*) "
       "from visit)");
 }
+
 constexpr std::int64_t kRowsOfEverything = 10;
 
-const LoadRequest kLoad = {.streams = {kCase, {"Case", "c-2"}},
-                           .request_ids = {"r-1", "r-2"},
-                           .inbox = {{"registration", {"Case", "c-9"}}}};
+const LoadRequest& LoadOfAll() {
+  static const LoadRequest made = {.streams = {TheCase(), {"Case", "c-2"}},
+                                   .request_ids = {"r-1", "r-2"},
+                                   .inbox = {{"registration", {"Case", "c-9"}}}};
+  return made;
+}
 
 TEST(Store, LoadsWhatWasCommitted) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const auto session = test.Open();
-  const auto empty = session->Load(kLoad);
+  const auto empty = session->Load(LoadOfAll());
   ASSERT_TRUE(empty.ok()) << empty.status();
   EXPECT_TRUE(empty->streams.empty() && empty->answers.empty() && empty->marks.empty());
   const WriteSet writes = Everything(*empty);
   ASSERT_TRUE(session->Commit(writes).ok());
 
-  const auto loaded = session->Load(kLoad);
+  const auto loaded = session->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   ASSERT_EQ(loaded->streams.size(), 1);
-  EXPECT_EQ(loaded->streams.at(kCase).version, 1);
-  EXPECT_EQ(loaded->streams.at(kCase).state, writes.states[0].stored.state);
-  EXPECT_EQ(loaded->streams.at(kCase).last_hash, writes.journal[0].hash);
+  EXPECT_EQ(loaded->streams.at(TheCase()).version, 1);
+  EXPECT_EQ(loaded->streams.at(TheCase()).state, writes.states[0].stored.state);
+  EXPECT_EQ(loaded->streams.at(TheCase()).last_hash, writes.journal[0].hash);
   ASSERT_EQ(loaded->answers.size(), 1);
   const engine::Answer& answer = loaded->answers.at("r-1");
   EXPECT_EQ(answer.fingerprint, writes.answers[0].fingerprint);
@@ -108,7 +128,7 @@ TEST(Store, LoadsWhatWasCommitted) {
   EXPECT_EQ(keys->at("p-2").wrapped, "");
   session->Rollback();
 
-  const auto rows = session->ReadStream(kCase, 1, 10);
+  const auto rows = session->ReadStream(TheCase(), 1, 10);
   ASSERT_TRUE(rows.ok()) << rows.status();
   ASSERT_EQ(rows->size(), 1);
   // The hash covers the fields to the nanosecond.
@@ -150,7 +170,7 @@ TEST(Store, ReadsAStreamOrAPartitionKeyInOrder) {
 
 // Each of these makes one statement of the commit fail; nothing of the others may stay.
 TEST(Store, ACommitIsAllOrNothing) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database, 1);
   const auto session = test.Open();
   static const Table kMissing = {.name = "missing", .columns = {"x"}, .types = {"text"}};
@@ -168,7 +188,7 @@ TEST(Store, ACommitIsAllOrNothing) {
       [](WriteSet& w) { w.dead_letters[0].reason.push_back('\xff'); },
   };
   for (std::size_t i = 0; i < faults.size(); ++i) {
-    const auto loaded = session->Load(kLoad);
+    const auto loaded = session->Load(LoadOfAll());
     ASSERT_TRUE(loaded.ok()) << i << loaded.status();
     WriteSet writes = Everything(*loaded);
     faults[i](writes);
@@ -177,7 +197,7 @@ TEST(Store, ACommitIsAllOrNothing) {
     EXPECT_EQ(RowsIn(database), 0) << i;
   }
   // The connection is as good as before, and the locks are free.
-  const auto loaded = session->Load(kLoad);
+  const auto loaded = session->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   ASSERT_TRUE(session->Commit(Everything(*loaded)).ok());
   EXPECT_EQ(RowsIn(database), kRowsOfEverything);
@@ -185,10 +205,10 @@ TEST(Store, ACommitIsAllOrNothing) {
 
 // No error says what a person is called.
 TEST(Store, ErrorsDoNotTellValues) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const auto session = test.Open();
-  const auto loaded = session->Load(kLoad);
+  const auto loaded = session->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok());
   WriteSet writes = Everything(*loaded);
   writes.states[0].rows[0].values[1] = "Kofi Mensah";
@@ -198,7 +218,7 @@ TEST(Store, ErrorsDoNotTellValues) {
 }
 
 TEST(Store, AProjectionIsReplacedAndOnlyWhatChangedIsWritten) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const auto session = test.Open();
   const auto write = [&](const StreamKey& stream, std::vector<engine::Row> rows) {
@@ -206,7 +226,7 @@ TEST(Store, AProjectionIsReplacedAndOnlyWhatChangedIsWritten) {
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     WriteSet writes;
     AppendEvent(*loaded, stream, stream.id, "e", writes);
-    writes.states[0].table = &kHousehold;
+    writes.states[0].table = &Household();
     writes.states[0].rows = std::move(rows);
     const absl::Status committed = session->Commit(writes);
     ASSERT_TRUE(committed.ok()) << committed;
@@ -222,31 +242,31 @@ TEST(Store, AProjectionIsReplacedAndOnlyWhatChangedIsWritten) {
   const auto place = [&] {
     return database.Value("select ctid from household where owner_id = 'c-1' and ordinal = 0");
   };
-  write(kCase, {row("a"), row("b"), row("c")});
+  write(TheCase(), {row("a"), row("b"), row("c")});
   write({"Case", "c-2"}, {row("z")});
   EXPECT_EQ(labels(), "c-10a c-11b c-12c c-20z");
   const std::string before = place();
-  write(kCase, {row("a"), row("x")});
+  write(TheCase(), {row("a"), row("x")});
   EXPECT_EQ(labels(), "c-10a c-11x c-20z");
   EXPECT_EQ(place(), before);
-  write(kCase, {row("y")});
+  write(TheCase(), {row("y")});
   EXPECT_EQ(labels(), "c-10y c-20z");
   EXPECT_NE(place(), before);
-  write(kCase, {});
+  write(TheCase(), {});
   EXPECT_EQ(labels(), "c-20z");
 }
 
 TEST(Store, AppendedRowsStay) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const auto session = test.Open();
   for (int i = 0; i < 2; ++i) {
-    const auto loaded = session->Load({.streams = {kCase}});
+    const auto loaded = session->Load({.streams = {TheCase()}});
     ASSERT_TRUE(loaded.ok());
     WriteSet writes;
-    AppendEvent(*loaded, kCase, "c-1", "e", writes);
-    writes.appends = {{&kVisit, "c-1", {{{TimeText(absl::FromUnixSeconds(i)), std::nullopt}}}},
-                      {&kVisit, "c-1", {{{TimeText(absl::FromUnixSeconds(9)), "3"}}}}};
+    AppendEvent(*loaded, TheCase(), "c-1", "e", writes);
+    writes.appends = {{&Visit(), "c-1", {{{TimeText(absl::FromUnixSeconds(i)), std::nullopt}}}},
+                      {&Visit(), "c-1", {{{TimeText(absl::FromUnixSeconds(9)), "3"}}}}};
     ASSERT_TRUE(session->Commit(writes).ok());
   }
   EXPECT_EQ(database.Value("select string_agg(extract(epoch from seen)::int || coalesce(':' || "
@@ -299,10 +319,10 @@ TEST(Store, ADeadlineGoesWithTheStateThatSetIt) {
 class StoreLocks : public ::testing::TestWithParam<int> {};
 
 TEST_P(StoreLocks, TheSecondSeesWhatTheFirstCommitted) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const std::vector<LoadRequest> loads = {
-      {.streams = {kCase}},
+      {.streams = {TheCase()}},
       {.streams = {{"Case", "c-2"}}, .request_ids = {"r-1"}},
       {.streams = {{"Case", "c-3"}}, .inbox = {{"registration", {"Case", "c-9"}}}},
       {.streams = {{"Case", "c-4"}}}};
@@ -310,7 +330,7 @@ TEST_P(StoreLocks, TheSecondSeesWhatTheFirstCommitted) {
   const bool subject = GetParam() == 3;
 
   const auto first = test.Open();
-  const auto loaded = first->Load(kLoad);
+  const auto loaded = first->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok());
   ASSERT_TRUE(first->LoadKeys({"p-1"}).ok());
 
@@ -328,7 +348,7 @@ TEST_P(StoreLocks, TheSecondSeesWhatTheFirstCommitted) {
   second.join();
   ASSERT_TRUE(seen.ok()) << seen.status();
   switch (GetParam()) {
-    case 0: EXPECT_EQ(seen->streams.at(kCase).version, 1); break;
+    case 0: EXPECT_EQ(seen->streams.at(TheCase()).version, 1); break;
     case 1: EXPECT_EQ(seen->answers.size(), 1); break;
     case 2: EXPECT_EQ(seen->marks.size(), 1); break;
     default: EXPECT_EQ(keys, 1);
@@ -339,30 +359,30 @@ INSTANTIATE_TEST_SUITE_P(Everything, StoreLocks, ::testing::Range(0, 4));
 TEST(Store, PeekWaitsForNobody) {
   const Database database;
   TestStore test(database);
-  ASSERT_TRUE(test.Append(kCase, "c-1", "first").ok());
+  ASSERT_TRUE(test.Append(TheCase(), "c-1", "first").ok());
   const auto first = test.Open();
-  ASSERT_TRUE(first->Load({.streams = {kCase}}).ok());
+  ASSERT_TRUE(first->Load({.streams = {TheCase()}}).ok());
   ASSERT_TRUE(first->LoadKeys({"p-1"}).ok());
   const auto second = test.Open();
-  const auto peeked = second->Peek({kCase, {"Case", "none"}});
+  const auto peeked = second->Peek({TheCase(), {"Case", "none"}});
   ASSERT_TRUE(peeked.ok()) << peeked.status();
   EXPECT_EQ(peeked->size(), 1);
-  EXPECT_EQ(peeked->at(kCase).version, 1);
+  EXPECT_EQ(peeked->at(TheCase()).version, 1);
   EXPECT_TRUE(second->PeekKeys({"p-1"}).ok());
 }
 
 TEST(Store, ARolledBackUnitOfWorkLeavesNothingAndNoLock) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database);
   const auto first = test.Open();
-  ASSERT_TRUE(first->Load(kLoad).ok());
+  ASSERT_TRUE(first->Load(LoadOfAll()).ok());
   first->Rollback();
   {
     // So does one whose session ends.
     const auto second = test.Open();
-    ASSERT_TRUE(second->Load(kLoad).ok());
+    ASSERT_TRUE(second->Load(LoadOfAll()).ok());
   }
-  const auto loaded = first->Load(kLoad);
+  const auto loaded = first->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok());
   EXPECT_TRUE(first->Commit(Everything(*loaded)).ok());
 }
@@ -371,33 +391,33 @@ TEST(Store, ALockThatIsHeldTooLongIsTransient) {
   const Database database;
   TestStore holder(database);
   const auto first = holder.Open();
-  ASSERT_TRUE(first->Load({.streams = {kCase}}).ok());
+  ASSERT_TRUE(first->Load({.streams = {TheCase()}}).ok());
   ConnectOptions options = database.options();
   options.lock_timeout = absl::Milliseconds(20);
   Pool pool(options, 1);
   PostgresStore store(pool, {.schema = database.service()});
   const auto second = store.Open(absl::Now() + absl::Seconds(5));
   ASSERT_TRUE(second.ok());
-  const absl::Status failed = (*second)->Load({.streams = {kCase}}).status();
+  const absl::Status failed = (*second)->Load({.streams = {TheCase()}}).status();
   EXPECT_TRUE(status::IsTransient(failed)) << failed;
   EXPECT_EQ(SqlStateOf(failed), "55P03");
   first->Rollback();
-  EXPECT_TRUE((*second)->Load({.streams = {kCase}}).ok());
+  EXPECT_TRUE((*second)->Load({.streams = {TheCase()}}).ok());
 }
 
 // The server goes away between Load and Commit.
 TEST(Store, ALostConnectionLosesTheUnitOfWorkOnly) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database, 2);
   const auto session = test.Open();
-  const auto loaded = session->Load(kLoad);
+  const auto loaded = session->Load(LoadOfAll());
   ASSERT_TRUE(loaded.ok());
   ASSERT_EQ(database.EndSessions(), 1);
   const absl::Status failed = session->Commit(Everything(*loaded));
   EXPECT_TRUE(status::IsTransient(failed)) << failed;
   EXPECT_EQ(RowsIn(database), 0);
   // The same session goes on, on another connection.
-  const auto again = session->Load(kLoad);
+  const auto again = session->Load(LoadOfAll());
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(session->Commit(Everything(*again)).ok());
   EXPECT_EQ(RowsIn(database), kRowsOfEverything);
@@ -408,7 +428,7 @@ TEST(Store, ALostConnectionLosesTheUnitOfWorkOnly) {
 class StoreFaults : public ::testing::TestWithParam<Fault> {};
 
 TEST_P(StoreFaults, NothingIsEverHalfDone) {
-  const Database database(kTables);
+  const Database database(Tables());
   TestStore test(database, 1);
   int failing = 0;
   for (bool done = false; !done;) {
@@ -418,7 +438,7 @@ TEST_P(StoreFaults, NothingIsEverHalfDone) {
     const auto session = test.Open();
     test.pool.FailNth(failing, GetParam());
     absl::Status outcome;
-    const auto loaded = session->Load(kLoad);
+    const auto loaded = session->Load(LoadOfAll());
     outcome = loaded.status();
     if (outcome.ok()) outcome = session->LoadKeys({"p-1"}).status();
     if (outcome.ok() && loaded->answers.empty()) outcome = session->Commit(Everything(*loaded));
@@ -484,10 +504,10 @@ TEST(Store, TheRelayIsWokenForRowsToBePublished) {
   ASSERT_TRUE(relay->Listen(JournalChannel(database.service())).ok());
   const auto session = test.Open();
   for (const bool publish : {false, true}) {
-    const auto loaded = session->Load({.streams = {kCase}});
+    const auto loaded = session->Load({.streams = {TheCase()}});
     ASSERT_TRUE(loaded.ok());
     WriteSet writes;
-    AppendEvent(*loaded, kCase, "c-1", "e", writes);
+    AppendEvent(*loaded, TheCase(), "c-1", "e", writes);
     writes.journal[0].publish = publish;
     ASSERT_TRUE(session->Commit(writes).ok());
     const auto woken =
@@ -503,24 +523,24 @@ TEST(Store, RowsAreFoundByIndex) {
   const Database database;
   {
     TestStore test(database, 1);
-    ASSERT_TRUE(test.Append(kCase, "c-1", "e").ok());
+    ASSERT_TRUE(test.Append(TheCase(), "c-1", "e").ok());
     ASSERT_TRUE(
         database.Connect()->ExecuteScript("analyze aggregate, journal, answer, inbox_mark").ok());
     const auto session = test.Open();
     for (int i = 0; i < 20; ++i) {
-      const auto loaded = session->Load({.streams = {kCase, {"Case", absl::StrCat("c", i)}},
+      const auto loaded = session->Load({.streams = {TheCase(), {"Case", absl::StrCat("c", i)}},
                                          .request_ids = {absl::StrCat("r-", i)},
                                          .inbox = {{"registration", {"Case", "c-9"}}}});
       ASSERT_TRUE(loaded.ok());
       ASSERT_TRUE(session->LoadKeys({"p-1"}).ok());
       WriteSet writes;
-      AppendEvent(*loaded, kCase, "c-1", "e", writes);
+      AppendEvent(*loaded, TheCase(), "c-1", "e", writes);
       writes.marks[{"registration", {"Case", "c-9"}}] = i + 1;
       ASSERT_TRUE(session->Commit(writes).ok());
-      ASSERT_TRUE(session->Peek({kCase}).ok());
+      ASSERT_TRUE(session->Peek({TheCase()}).ok());
       ASSERT_TRUE(session->PeekKeys({"p-1"}).ok());
       ASSERT_TRUE(session->Due(absl::Now(), 10).ok());
-      ASSERT_TRUE(session->ReadStream(kCase, 1, 10).ok());
+      ASSERT_TRUE(session->ReadStream(TheCase(), 1, 10).ok());
       ASSERT_TRUE(session->ReadStream({"", "c-1"}, 1, 10).ok());
     }
   }
