@@ -113,8 +113,8 @@ class Journal {
   [[nodiscard]] absl::StatusOr<std::vector<engine::JournalRow>> ReadAllStreams(
       const engine::StreamKey& after_stream, std::int64_t after_sequence, int limit);
 
-  // How long a row has been waiting, at most, for an older transaction to end. Zero where none
-  // waits.
+  // How long a row has been waiting, at most, for an older transaction to end: at least a
+  // millisecond where one waits, zero where none does.
   [[nodiscard]] absl::StatusOr<absl::Duration> HorizonAge();
 
   // ---- dead letters ----
