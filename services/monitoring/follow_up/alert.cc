@@ -147,8 +147,8 @@ void AlertDecider::Apply(State& state, const v1::AlertResolved& event) {
 // ---- Deadline, projection, binding --------------------------------------------------------------------------------
 
 std::optional<engine::Deadline> AlertDecider::NextDeadline(const State& state) {
-  const bool waits = state.state() == v1::ALERT_STATE_RAISED ||
-                     state.state() == v1::ALERT_STATE_ACKNOWLEDGED;
+  const bool waits =
+      state.state() == v1::ALERT_STATE_RAISED || state.state() == v1::ALERT_STATE_ACKNOWLEDGED;
   if (!waits || state.has_escalate_time()) return std::nullopt;
   auto command = std::make_shared<v1::EscalateAlertRequest>();
   command->set_alert_id(state.id());

@@ -53,6 +53,17 @@ void Reach(v1::CaseFacts& state, v1::Stage stage, const std::string& date) {
   known->set_stage(stage);
 }
 
+void SetHeader(v1::CaseFacts& state, const v1::HeaderFact& fact) {
+  v1::HeaderFact header = fact;
+  if (fact.registered_date().empty()) {
+    header.set_registered_date(state.header().registered_date());
+    header.set_responsible_organisation(state.header().responsible_organisation());
+  } else {
+    Reach(state, v1::STAGE_REGISTERED, fact.registered_date());
+  }
+  *state.mutable_header() = std::move(header);
+}
+
 void Close(v1::CaseFacts& state, const v1::ClosureFact& closure) {
   state.set_close_reason(closure.close_reason());
   state.set_visits_ended(closure.visits_ended());
@@ -124,19 +135,10 @@ void CaseFactsDecider::Apply(State& state, const v1::CaseFactRecorded& event) {
   state.set_case_id(event.case_id());
   const v1::CaseFact& fact = event.fact();
   switch (fact.fact_case()) {
-    case v1::CaseFact::kHeader:
-      *state.mutable_header() = fact.header();
-      Reach(state, v1::STAGE_REGISTERED, fact.header().registered_date());
-      break;
-    case v1::CaseFact::kProfile:
-      *state.mutable_profile() = fact.profile();
-      break;
-    case v1::CaseFact::kStage:
-      Reach(state, fact.stage().stage(), fact.stage().date());
-      break;
-    case v1::CaseFact::kClosure:
-      Close(state, fact.closure());
-      break;
+    case v1::CaseFact::kHeader: SetHeader(state, fact.header()); break;
+    case v1::CaseFact::kProfile: *state.mutable_profile() = fact.profile(); break;
+    case v1::CaseFact::kStage: Reach(state, fact.stage().stage(), fact.stage().date()); break;
+    case v1::CaseFact::kClosure: Close(state, fact.closure()); break;
     case v1::CaseFact::kProject:
       Merge(*state.mutable_projects(), fact.project(),
             [](const auto& one) { return one.project_id(); });
@@ -163,11 +165,8 @@ void CaseFactsDecider::Apply(State& state, const v1::CaseFactRecorded& event) {
     case v1::CaseFact::kFollowUp:
       Toggle(*state.mutable_active_follow_ups(), fact.follow_up());
       break;
-    case v1::CaseFact::kAlert:
-      Toggle(*state.mutable_open_alerts(), fact.alert());
-      break;
-    case v1::CaseFact::FACT_NOT_SET:
-      break;
+    case v1::CaseFact::kAlert: Toggle(*state.mutable_open_alerts(), fact.alert()); break;
+    case v1::CaseFact::FACT_NOT_SET: break;
   }
 }
 
@@ -179,11 +178,7 @@ void CaseFactsDecider::Apply(State& state, const v1::CaseFactsErased& event) {
   state.clear_surveys();
   state.clear_active_follow_ups();
   state.clear_open_alerts();
-  if (state.has_header()) {
-    state.mutable_header()->clear_region();
-    state.mutable_header()->clear_adults();
-    state.mutable_header()->clear_children();
-  }
+  if (state.has_header()) state.mutable_header()->clear_region();
   state.set_erased(true);
 }
 
@@ -229,9 +224,15 @@ class Figures {
   }
 
  private:
+  [[nodiscard]] const v1::GrantFact* FirstGrant() const {
+    for (const v1::GrantFact& grant : facts_.grants()) {
+      if (!grant.cancelled()) return &grant;
+    }
+    return nullptr;
+  }
   [[nodiscard]] std::vector<std::string> Values() const {
     const v1::HeaderFact& header = facts_.header();
-    const auto* grant = facts_.grants_size() > 0 ? &facts_.grants(0) : nullptr;
+    const v1::GrantFact* grant = FirstGrant();
     const auto* project = facts_.projects_size() > 0 ? &facts_.projects(0) : nullptr;
     const std::string none;
     const std::string& kind = grant != nullptr     ? grant->kind()
@@ -241,14 +242,22 @@ class Figures {
                                 : project != nullptr ? project->sector()
                                                      : none;
     const std::string& programme = grant != nullptr ? grant->programme() : header.programme();
-    const std::string vulnerable =
-        !facts_.has_profile() ? "" : facts_.profile().vulnerable() ? "true" : "false";
+    const std::string vulnerable = !facts_.has_profile()           ? ""
+                                   : facts_.profile().vulnerable() ? "true"
+                                                                   : "false";
     const std::string level =
         grant == nullptr || grant->level() == 0 ? "" : absl::StrCat(grant->level());
-    return {facts_.profile().sex(), facts_.profile().age_band(), header.origin_country(),
-            header.host_country(),  header.return_type(),        programme,
-            kind,                   header.region(),             sector,
-            vulnerable,             level};
+    return {facts_.profile().sex(),
+            facts_.profile().age_band(),
+            header.origin_country(),
+            header.host_country(),
+            header.return_type(),
+            programme,
+            kind,
+            header.region(),
+            sector,
+            vulnerable,
+            level};
   }
 
   const v1::CaseFacts& facts_;
@@ -257,20 +266,13 @@ class Figures {
 
 v1::IndicatorKind KindOf(v1::Stage stage) {
   switch (stage) {
-    case v1::STAGE_REGISTERED:
-      return v1::INDICATOR_KIND_REGISTERED;
-    case v1::STAGE_ARRIVED:
-      return v1::INDICATOR_KIND_ARRIVED;
-    case v1::STAGE_ASSESSED:
-      return v1::INDICATOR_KIND_ASSESSED;
-    case v1::STAGE_APPROVED:
-      return v1::INDICATOR_KIND_APPROVED;
-    case v1::STAGE_FUNDED:
-      return v1::INDICATOR_KIND_FUNDED;
-    case v1::STAGE_COMPLETED:
-      return v1::INDICATOR_KIND_COMPLETED;
-    default:
-      return v1::INDICATOR_KIND_UNSPECIFIED;
+    case v1::STAGE_REGISTERED: return v1::INDICATOR_KIND_REGISTERED;
+    case v1::STAGE_ARRIVED: return v1::INDICATOR_KIND_ARRIVED;
+    case v1::STAGE_ASSESSED: return v1::INDICATOR_KIND_ASSESSED;
+    case v1::STAGE_APPROVED: return v1::INDICATOR_KIND_APPROVED;
+    case v1::STAGE_FUNDED: return v1::INDICATOR_KIND_FUNDED;
+    case v1::STAGE_COMPLETED: return v1::INDICATOR_KIND_COMPLETED;
+    default: return v1::INDICATOR_KIND_UNSPECIFIED;
   }
 }
 

@@ -80,8 +80,7 @@ v1::FollowUpPlanned Planned(const v1::PlanFollowUpRequest& request, absl::Time n
     v1::Visit& visit = *event.add_visits();
     visit.set_number(event.visits_size());
     visit.set_months(month);
-    visit.set_planned_date(
-        time::FormatDay(time::AddMonths(DayIn(request.start_date()), month)));
+    visit.set_planned_date(time::FormatDay(time::AddMonths(DayIn(request.start_date()), month)));
     visit.set_state(v1::VISIT_STATE_PLANNED);
   }
   *event.mutable_plan_time() = time::ToTimestamp(now);
@@ -190,7 +189,8 @@ engine::Decision FollowUpDecider::Decide(const State& state,
   }
   if (visit->reschedules() >= kReschedulesMax) return Refuse(v1::REASON_RESCHEDULES_EXHAUSTED);
   const absl::CivilDay day = DayIn(request.planned_date());
-  if (day < time::DayOf(context.now)) return RefuseField(v1::REASON_VISIT_DATE_PAST, "planned_date");
+  if (day < time::DayOf(context.now))
+    return RefuseField(v1::REASON_VISIT_DATE_PAST, "planned_date");
   const v1::Visit* before = FindVisit(state, visit->number() - 1);
   const v1::Visit* after = FindVisit(state, visit->number() + 1);
   const absl::CivilDay first = time::AddMonths(DayIn(state.start_date()), visit->months());
@@ -252,10 +252,8 @@ engine::Decision FollowUpDecider::Decide(const State& state,
     }
     case v1::FOLLOW_UP_CLOSE_REASON_LOST:
     case v1::FOLLOW_UP_CLOSE_REASON_REMIGRATED:
-    case v1::FOLLOW_UP_CLOSE_REASON_DECLINED:
-      break;
-    default:
-      return RefuseField(v1::REASON_VALUE_RESERVED, "close_reason");
+    case v1::FOLLOW_UP_CLOSE_REASON_DECLINED: break;
+    default: return RefuseField(v1::REASON_VALUE_RESERVED, "close_reason");
   }
   return engine::Emit(Closed(state.id(), state.case_id(), request.close_reason(), context.now))
       .AddTo<v1::CaseFacts>(state.case_id(), Activity(state, true));
@@ -338,15 +336,14 @@ const engine::Table& FollowUpDecider::ProjectTable() {
 std::vector<engine::Row> FollowUpDecider::Project(const State& state) {
   std::vector<engine::Row> rows;
   for (const v1::Visit& visit : state.visits()) {
-    const auto visit_date = visit.visit_date().empty()
-                                ? std::nullopt
-                                : std::optional<std::string>(visit.visit_date());
-    rows.push_back({{state.case_id(), state.programme(), absl::StrCat(visit.number()),
-                     absl::StrCat(visit.months()), visit.planned_date(),
-                     absl::StrCat(static_cast<int>(visit.state())),
-                     absl::StrCat(visit.reschedules()), absl::StrCat(visit.misses()), visit_date,
-                     absl::StrCat(static_cast<int>(visit.business_status())),
-                     absl::StrCat(visit.jobs())}});
+    const auto visit_date =
+        visit.visit_date().empty() ? std::nullopt : std::optional<std::string>(visit.visit_date());
+    rows.push_back(
+        {{state.case_id(), state.programme(), absl::StrCat(visit.number()),
+          absl::StrCat(visit.months()), visit.planned_date(),
+          absl::StrCat(static_cast<int>(visit.state())), absl::StrCat(visit.reschedules()),
+          absl::StrCat(visit.misses()), visit_date,
+          absl::StrCat(static_cast<int>(visit.business_status())), absl::StrCat(visit.jobs())}});
   }
   return rows;
 }
@@ -359,13 +356,15 @@ void BindFollowUp(engine::Registry& registry) {
     names.Add<v1::CaseFacts>(state.case_id());
   };
   registry.Command<FollowUpDecider, v1::PlanFollowUpRequest>(
-      {.target = engine::Target::kEither, .id = grant_id,
+      {.target = engine::Target::kEither,
+       .id = grant_id,
        .names = [](const auto& request, const auto& /*state*/, Names& names) {
          names.Add<v1::CaseFacts>(request.case_id());
        }});
   registry.Command<FollowUpDecider, v1::CancelFollowUpRequest>(
       {.target = engine::Target::kEither, .id = grant_id, .names = own_case});
-  registry.Command<FollowUpDecider, v1::RecordVisitRequest>({.id = follow_up_id, .names = own_case});
+  registry.Command<FollowUpDecider, v1::RecordVisitRequest>(
+      {.id = follow_up_id, .names = own_case});
   registry.Command<FollowUpDecider, v1::RescheduleVisitRequest>({.id = follow_up_id});
   registry.Command<FollowUpDecider, v1::CloseFollowUpRequest>(
       {.id = follow_up_id, .names = own_case});

@@ -62,8 +62,7 @@ const engine::Table& InstrumentDecider::ProjectTable() {
 }
 
 std::vector<engine::Row> InstrumentDecider::Project(const State& state) {
-  const v1::InstrumentDefinition& newest =
-      state.versions(state.versions_size() - 1).definition();
+  const v1::InstrumentDefinition& newest = state.versions(state.versions_size() - 1).definition();
   return {{{absl::StrCat(newest.version()), newest.title().en(), newest.title().fr()}}};
 }
 

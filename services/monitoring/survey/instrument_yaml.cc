@@ -172,10 +172,9 @@ class Place {
     const std::string& text = Scalar();
     const bool one_digit = !text.empty() && (text[0] == '0' || text[0] == '1');
     const bool point = text.size() > 1;
-    const bool form = one_digit && (!point || (text[1] == '.' && text.size() >= 3 &&
-                                               text.size() <= 5 &&
-                                               std::all_of(text.begin() + 2, text.end(),
-                                                           absl::ascii_isdigit)));
+    const bool form =
+        one_digit && (!point || (text[1] == '.' && text.size() >= 3 && text.size() <= 5 &&
+                                 std::all_of(text.begin() + 2, text.end(), absl::ascii_isdigit)));
     if (!form) Fail("must be a decimal from 0 to 1 with at most three places");
     int value = text[0] - '0';
     for (size_t i = 2; i < 5; ++i) value = 10 * value + (i < text.size() ? text[i] - '0' : 0);

@@ -40,23 +40,17 @@ const v1::AnswerOption* FindAnswer(const v1::Question& question, const std::stri
 
 std::int32_t ScoreOf(const v1::Scores& scores, v1::Dimension dimension) {
   switch (dimension) {
-    case v1::DIMENSION_ECONOMIC:
-      return scores.economic();
-    case v1::DIMENSION_SOCIAL:
-      return scores.social();
-    default:
-      return scores.psychosocial();
+    case v1::DIMENSION_ECONOMIC: return scores.economic();
+    case v1::DIMENSION_SOCIAL: return scores.social();
+    default: return scores.psychosocial();
   }
 }
 
 constexpr const char* NameOf(v1::Dimension dimension) {
   switch (dimension) {
-    case v1::DIMENSION_ECONOMIC:
-      return "economic";
-    case v1::DIMENSION_SOCIAL:
-      return "social";
-    default:
-      return "psychosocial";
+    case v1::DIMENSION_ECONOMIC: return "economic";
+    case v1::DIMENSION_SOCIAL: return "social";
+    default: return "psychosocial";
   }
 }
 
@@ -94,8 +88,7 @@ absl::StatusOr<v1::Scores> Score(
   }
   for (const v1::DimensionDefinition& dimension : definition.dimensions()) {
     if (means.at(dimension.dimension()).weights == 0) {
-      return RefuseField(v1::REASON_DIMENSION_UNANSWERED, "answers",
-                         NameOf(dimension.dimension()));
+      return RefuseField(v1::REASON_DIMENSION_UNANSWERED, "answers", NameOf(dimension.dimension()));
     }
   }
 

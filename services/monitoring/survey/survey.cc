@@ -144,26 +144,26 @@ const engine::Table& SurveyDecider::ProjectTable() {
 }
 
 std::vector<engine::Row> SurveyDecider::Project(const State& state) {
-  return {{{state.case_id(), state.follow_up_id(), absl::StrCat(state.window_months()),
-            state.instrument(), absl::StrCat(state.instrument_version()), state.taken_date(),
-            absl::StrCat(state.scores().economic()), absl::StrCat(state.scores().social()),
-            absl::StrCat(state.scores().psychosocial()),
-            absl::StrCat(state.scores().composite())}}};
+  return {
+      {{state.case_id(), state.follow_up_id(), absl::StrCat(state.window_months()),
+        state.instrument(), absl::StrCat(state.instrument_version()), state.taken_date(),
+        absl::StrCat(state.scores().economic()), absl::StrCat(state.scores().social()),
+        absl::StrCat(state.scores().psychosocial()), absl::StrCat(state.scores().composite())}}};
 }
 
 void BindSurvey(engine::Registry& registry) {
   using engine::Names;
   registry.Command<SurveyDecider, v1::RecordSurveyRequest>(
       {.target = engine::Target::kEither,
-       .id = [](const auto& request) {
-         return SurveyId(request.case_id(), request.window_months());
-       },
-       .names = [](const auto& request, const auto& /*state*/, Names& names) {
-         names.Add<v1::CaseFacts>(request.case_id());
-         names.Add<v1::FollowUp>(request.follow_up_id());
-         names.Add<v1::Instrument>(request.instrument());
-         names.Add<v1::Alert>(AlertId(SurveyId(request.case_id(), request.window_months())));
-       }});
+       .id =
+           [](const auto& request) { return SurveyId(request.case_id(), request.window_months()); },
+       .names =
+           [](const auto& request, const auto& /*state*/, Names& names) {
+             names.Add<v1::CaseFacts>(request.case_id());
+             names.Add<v1::FollowUp>(request.follow_up_id());
+             names.Add<v1::Instrument>(request.instrument());
+             names.Add<v1::Alert>(AlertId(SurveyId(request.case_id(), request.window_months())));
+           }});
 }
 
 }  // namespace sankofa::monitoring

@@ -32,8 +32,7 @@ class NoSigpipe {
   ~NoSigpipe() {
     if (!was_pending_) {
       const timespec none{};
-      while (sigtimedwait(&pipe_, nullptr, &none) == SIGPIPE) {
-      }
+      while (sigtimedwait(&pipe_, nullptr, &none) == SIGPIPE) {}
     }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
@@ -73,8 +72,7 @@ Reply ToReply(const redisReply& raw) {
       reply.kind = Reply::Kind::kList;
       for (size_t i = 0; i < raw.elements; ++i) reply.list.push_back(ToReply(*raw.element[i]));
       break;
-    default:
-      break;
+    default: break;
   }
   return reply;
 }
@@ -261,7 +259,8 @@ void Client::Failed(const absl::Status& why) {
   failed_.Add();
   {
     const std::lock_guard lock(mutex_);
-    const absl::Duration pause = options_.backoff_first * (std::int64_t{1} << std::min(failures_, 30));
+    const absl::Duration pause =
+        options_.backoff_first * (std::int64_t{1} << std::min(failures_, 30));
     ++failures_;
     probing_ = false;
     retry_time_ = clock_.Now() + std::min(pause, options_.backoff_max);

@@ -34,7 +34,8 @@ struct Options {
   absl::Duration call_timeout = absl::Milliseconds(500);
   absl::Duration backoff_first = absl::Milliseconds(100);
   absl::Duration backoff_max = absl::Seconds(5);
-  int connections_max = 8;  // idle connections kept; one more is made where more are needed at a time
+  int connections_max =
+      8;  // idle connections kept; one more is made where more are needed at a time
   // For tests: makes calls fail.
   std::shared_ptr<Faults> faults;
 };

@@ -144,8 +144,7 @@ TEST(AlertTable, EveryStateAndEveryCommand) {
       ASSERT_TRUE(world.Send(Fact(Header()), On("2017-01-15")).ok());
       for (const Step& step : steps) ASSERT_TRUE(step(world).ok()) << state;
       const auto expected = refused.find({state, name});
-      EXPECT_EQ(test::Reason(command(world)),
-                expected == refused.end() ? "OK" : expected->second)
+      EXPECT_EQ(test::Reason(command(world)), expected == refused.end() ? "OK" : expected->second)
           << state << " × " << name;
     }
   }
@@ -165,9 +164,7 @@ RC_GTEST_PROP(AlertProperty, EndsOnceAndIsEscalatedAtMostOnce, ()) {
     const v1::Alert before = alert;
     absl::Status status;
     switch (*rc::gen::inRange(0, 4)) {
-      case 0:
-        status = world.Send(TakeOn(), test::At(now));
-        break;
+      case 0: status = world.Send(TakeOn(), test::At(now)); break;
       case 1:
         status = world.Send(Resolve(static_cast<v1::AlertResolution>(*rc::gen::inRange(0, 5))),
                             test::At(now));

@@ -48,7 +48,8 @@ v1::CaseFact Project(const std::string& id, std::int64_t approved) {
   return fact;
 }
 
-v1::CaseFact Grant(const std::string& id, std::int64_t amount, const std::string& currency = "EUR") {
+v1::CaseFact Grant(const std::string& id, std::int64_t amount,
+                   const std::string& currency = "EUR") {
   v1::CaseFact fact;
   v1::GrantFact& grant = *fact.mutable_grant();
   grant.set_grant_id(id);
@@ -120,8 +121,8 @@ TEST_F(CaseFactsTest, TheFirstDayOfAStageCounts) {
 
 TEST_F(CaseFactsTest, ProjectsTheFiguresOfACase) {
   for (const v1::CaseFact& fact :
-       {Header(), Profile("FEMALE", true), Stage(v1::STAGE_ARRIVED, "2017-03-01"),
-        Project("p1", 0), Project("p1", 500'000), Grant("g1", 500'000), Grant("g2", 100'000),
+       {Header(), Profile("FEMALE", true), Stage(v1::STAGE_ARRIVED, "2017-03-01"), Project("p1", 0),
+        Project("p1", 500'000), Grant("g1", 500'000), Grant("g2", 100'000),
         Grant("g3", 65'000, "XAF"), Cancelled("g2"), Payment("g1", 1, 350'000),
         Visit("g1", 1, 6, false, 1), Visit("g3", 1, 6, true, 4), Visit("g1", 2, 12, false, 3)}) {
     ASSERT_EQ(Send(Fact(fact), "2017-06-01"), "OK");
@@ -141,9 +142,9 @@ TEST_F(CaseFactsTest, ProjectsTheFiguresOfACase) {
   for (const engine::Row& row : CaseFactsDecider::Project(facts())) {
     ASSERT_EQ(row.values.size(), CaseFactsDecider::ProjectTable().columns.size());
     const std::vector<std::optional<std::string>> values(row.values.begin() + 4, row.values.end());
-    EXPECT_THAT(values, ElementsAre("2017-01-15", "FEMALE", "25_TO_34", "CM", "FR",
-                                    "VOLUNTARY_RETURN", "ofii-cm-2017", "BUSINESS_CREATION",
-                                    "littoral", "trade", "true", "3"));
+    EXPECT_THAT(values,
+                ElementsAre("2017-01-15", "FEMALE", "25_TO_34", "CM", "FR", "VOLUNTARY_RETURN",
+                            "ofii-cm-2017", "BUSINESS_CREATION", "littoral", "trade", "true", "3"));
   }
 }
 
@@ -201,10 +202,10 @@ TEST(CaseFactsTable, EveryStateAndEveryCommand) {
       if (state == "erased") {
         ASSERT_TRUE(world.Send(Erase(), On("2017-01-15")).ok());
       }
-      const absl::Status status =
-          command == "fact"  ? world.Send(Fact(Grant("g", 1)), On("2017-01-16"))
-          : command == "end" ? world.Send(Ended(true), On("2017-01-16"))
-                             : world.Send(Erase(), On("2017-01-16"));
+      const absl::Status status = command == "fact"
+                                      ? world.Send(Fact(Grant("g", 1)), On("2017-01-16"))
+                                  : command == "end" ? world.Send(Ended(true), On("2017-01-16"))
+                                                     : world.Send(Erase(), On("2017-01-16"));
       EXPECT_TRUE(status.ok()) << state << " × " << command;
       // Reactions are never refused; what comes too late takes no effect.
       const bool silent = state == "erased" || (state == "ended" && command == "end");
@@ -216,23 +217,16 @@ TEST(CaseFactsTable, EveryStateAndEveryCommand) {
 v1::CaseFact AnyFact() {
   const std::string id = *rc::gen::element<std::string>("a", "b");
   switch (*rc::gen::inRange(0, 8)) {
-    case 0:
-      return Header(*rc::gen::element<std::string>("2017-01-15"));
+    case 0: return Header(*rc::gen::element<std::string>("2017-01-15"));
     case 1:
       return Stage(static_cast<v1::Stage>(*rc::gen::inRange(2, 7)),
                    *rc::gen::element<std::string>("2017-03-01", "2017-04-01"));
-    case 2:
-      return Project(id, *rc::gen::inRange(0, 3));
-    case 3:
-      return Grant(id, 100);
-    case 4:
-      return Cancelled(id);
-    case 5:
-      return Payment(id, *rc::gen::inRange(1, 3), 50);
-    case 6:
-      return Visit(id, *rc::gen::inRange(1, 3), 6, *rc::gen::arbitrary<bool>(), 1);
-    default:
-      return Profile(*rc::gen::element<std::string>("FEMALE", "MALE"), false);
+    case 2: return Project(id, *rc::gen::inRange(0, 3));
+    case 3: return Grant(id, 100);
+    case 4: return Cancelled(id);
+    case 5: return Payment(id, *rc::gen::inRange(1, 3), 50);
+    case 6: return Visit(id, *rc::gen::inRange(1, 3), 6, *rc::gen::arbitrary<bool>(), 1);
+    default: return Profile(*rc::gen::element<std::string>("FEMALE", "MALE"), false);
   }
 }
 

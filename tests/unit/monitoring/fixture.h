@@ -58,7 +58,6 @@ inline v1::CaseFact Header(const std::string& registered_date = "2017-01-15") {
   header.set_programme("ofii-cm-2017");
   header.set_region("littoral");
   header.set_responsible_organisation("minrex");
-  header.set_adults(1);
   return fact;
 }
 

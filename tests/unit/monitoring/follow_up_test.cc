@@ -243,9 +243,7 @@ TEST(FollowUpTable, EveryStateAndEveryCommand) {
 
 // ---- Properties -----------------------------------------------------------------------------------------------------
 
-std::string DayAfterStart(int days) {
-  return time::FormatDay(absl::CivilDay(2017, 6, 30) + days);
-}
+std::string DayAfterStart(int days) { return time::FormatDay(absl::CivilDay(2017, 6, 30) + days); }
 
 // One random command; refusals are part of the game.
 void RandomStep(test::World& world, int& today) {
@@ -260,8 +258,8 @@ void RandomStep(test::World& world, int& today) {
       (void)world.Send(Moved(number, DayAfterStart(today + *rc::gen::inRange(-10, 100))), On(now));
       break;
     case 2:
-      (void)world.Send(
-          Close(static_cast<v1::FollowUpCloseReason>(*rc::gen::inRange(0, 9))), On(now));
+      (void)world.Send(Close(static_cast<v1::FollowUpCloseReason>(*rc::gen::inRange(0, 9))),
+                       On(now));
       break;
     case 3:
       if (*rc::gen::inRange(0, 10) == 0) (void)world.Send(Erase(), On(now));
@@ -269,12 +267,8 @@ void RandomStep(test::World& world, int& today) {
     case 4:
       if (*rc::gen::inRange(0, 10) == 0) (void)world.Send(Ended(true), On(now));
       break;
-    case 5:
-      (void)world.Send(Plan(), On(now));
-      break;
-    default:
-      (void)world.Send(Missed(number), On(now));
-      break;
+    case 5: (void)world.Send(Plan(), On(now)); break;
+    default: (void)world.Send(Missed(number), On(now)); break;
   }
 }
 

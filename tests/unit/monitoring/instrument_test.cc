@@ -126,8 +126,8 @@ TEST(ParseInstrument, NamesThePlaceOfAFault) {
 }
 
 TEST(ParseInstrument, AScoreIsADecimalFromZeroToOne) {
-  for (const char* score : {"-0.1", "1.001", "2", "0.1234", ".5", "1.", "'0,5'", "1e-1", "nan", "''",
-                            "0.5x", "+0.5", "01", "[0.5]", "~", "0.-1", "1.0000"}) {
+  for (const char* score : {"-0.1", "1.001", "2", "0.1234", ".5", "1.", "'0,5'", "1e-1", "nan",
+                            "''", "0.5x", "+0.5", "01", "[0.5]", "~", "0.-1", "1.0000"}) {
     EXPECT_EQ(Changed("score: 0.125", absl::StrCat("score: ", score)),
               "yaml.questions[0].answers[1].score")
         << score;
@@ -183,17 +183,13 @@ RC_GTEST_PROP(ParseInstrumentProperty, SurvivesAnyDamage, ()) {
   for (int i = 0; i < changes; ++i) {
     const size_t at = *rc::gen::inRange<size_t>(0, yaml.size());
     switch (*rc::gen::inRange(0, 3)) {
-      case 0:
-        yaml.erase(at, *rc::gen::inRange<size_t>(1, 30));
-        break;
+      case 0: yaml.erase(at, *rc::gen::inRange<size_t>(1, 30)); break;
       case 1:
         yaml.insert(at, *rc::gen::element<std::string>("[", "{", "]", "}", ": ", "- ", "&a ", "*a",
                                                        "!t ", "\"", "'", "|", ">", "\n", "\t", "#",
                                                        "? ", "---\n", "\\", std::string(1, '\0')));
         break;
-      default:
-        yaml[at] = static_cast<char>(*rc::gen::inRange(1, 127));
-        break;
+      default: yaml[at] = static_cast<char>(*rc::gen::inRange(1, 127)); break;
     }
     if (yaml.empty()) break;
   }

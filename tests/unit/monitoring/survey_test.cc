@@ -106,9 +106,9 @@ TEST_F(SurveyTest, RefusesAnswersOutsideTheInstrument) {
             "ANSWER_OUTSIDE_INSTRUMENT");
   EXPECT_EQ(Send(with([](Request& r) { r.mutable_answers(0)->set_answer(""); }), "2017-12-31"),
             "ANSWER_OUTSIDE_INSTRUMENT");
-  EXPECT_EQ(Send(with([](Request& r) { r.mutable_answers(0)->set_question("shoe-size"); }),
-                 "2017-12-31"),
-            "QUESTION_UNKNOWN");
+  EXPECT_EQ(
+      Send(with([](Request& r) { r.mutable_answers(0)->set_question("shoe-size"); }), "2017-12-31"),
+      "QUESTION_UNKNOWN");
   EXPECT_EQ(Send(with([](Request& r) { *r.add_answers() = r.answers(0); }), "2017-12-31"),
             "QUESTION_ANSWERED_TWICE");
   EXPECT_EQ(Send(with([](Request& r) { r.mutable_answers()->RemoveLast(); }), "2017-12-31"),

@@ -91,7 +91,8 @@ std::unique_ptr<Client> ClientOf(Options options, const time::Clock& clock) {
 }
 
 TEST(Client, RefusesAnAddressThatIsNone) {
-  for (const char* address : {"", "localhost", ":6379", "localhost:", "localhost:x", "h:0", "h:70000"}) {
+  for (const char* address :
+       {"", "localhost", ":6379", "localhost:", "localhost:x", "h:0", "h:70000"}) {
     EXPECT_FALSE(Client::Create({.address = address}).ok()) << address;
   }
 }

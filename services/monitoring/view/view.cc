@@ -1,0 +1,144 @@
+#include "services/monitoring/view/view.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "sankofa/registration/v1/registration_events.pb.h"
+#include "services/monitoring/view/folds.h"
+#include "services/platform/status/refuse.h"
+#include "services/platform/time/time.h"
+
+namespace sankofa::monitoring {
+namespace {
+
+const Folds& AllFolds() {
+  static const Folds folds = [] {
+    Folds made;
+    AddRegistrationFolds(made);
+    AddValidationFolds(made);
+    AddFundingFolds(made);
+    AddMonitoringFolds(made);
+    return made;
+  }();
+  return folds;
+}
+
+// The streams that make up a view. Other streams of the case (a service's own notes of what another one said) hold
+// nothing new.
+bool Follows(const engine::EventMeta& event) {
+  static const std::set<std::pair<std::string, std::string>> streams = {
+      {"registration", "Case"}, {"registration", "Referral"}, {"validation", "LifeProject"},
+      {"funding", "Grant"},     {"monitoring", "FollowUp"},   {"monitoring", "Survey"},
+      {"monitoring", "Alert"},
+  };
+  return streams.contains({event.source, event.stream.type});
+}
+
+std::string StreamName(const engine::EventMeta& event) {
+  return absl::StrCat(event.source, "/", event.stream.type, "/", event.stream.id);
+}
+
+std::int64_t MarkOf(const v1::CaseView& view, const std::string& stream) {
+  const auto found =
+      std::lower_bound(view.marks().begin(), view.marks().end(), stream,
+                       [](const auto& mark, const auto& name) { return mark.stream() < name; });
+  return found == view.marks().end() || found->stream() != stream ? 0 : found->sequence();
+}
+
+void Advance(v1::CaseView& view, const std::string& stream, std::int64_t sequence) {
+  v1::StreamMark& mark =
+      Slot(*view.mutable_marks(), stream, [](const v1::StreamMark& one) { return one.stream(); });
+  mark.set_stream(stream);
+  mark.set_sequence(sequence);
+  view.set_token(view.token() + 1);
+}
+
+// Sorted by time, stream and sequence, whatever order the events come in. The newest are kept: a set's largest elements
+// do not depend on the order in which it grew either.
+void AddToTimeline(v1::CaseView& view, const engine::IncomingEvent& event,
+                   const Folds::Entry& entry, const std::string& detail) {
+  v1::TimelineEntry line;
+  *line.mutable_time() = time::ToTimestamp(event.meta.time);
+  line.set_event_type(event.event_type);
+  line.set_text_en(absl::StrReplaceAll(entry.text_en, {{"{}", detail}}));
+  line.set_text_fr(absl::StrReplaceAll(entry.text_fr, {{"{}", detail}}));
+  line.set_stream(absl::StrCat(event.meta.stream.type, "/", event.meta.stream.id));
+  line.set_sequence(event.meta.sequence);
+  const auto key = [](const v1::TimelineEntry& one) {
+    return std::tuple(one.time().seconds(), one.time().nanos(), one.stream(), one.sequence());
+  };
+  auto& timeline = *view.mutable_timeline();
+  Slot(timeline, key(line), key) = std::move(line);
+  if (timeline.size() > kTimelineMax) timeline.DeleteSubrange(0, 1);
+}
+
+// What an erased case leaves: that it was, and how far its streams are.
+void Erase(v1::CaseView& view) {
+  v1::CaseView rest;
+  rest.set_case_id(view.case_id());
+  rest.set_token(view.token());
+  rest.set_erased(true);
+  rest.mutable_marks()->Swap(view.mutable_marks());
+  view.Swap(&rest);
+}
+
+}  // namespace
+
+FoldResult Fold(v1::CaseView& view, const engine::IncomingEvent& event) {
+  if (!Follows(event.meta)) return FoldResult::kIgnored;
+  const std::string stream = StreamName(event.meta);
+  const std::int64_t mark = MarkOf(view, stream);
+  if (event.meta.sequence <= mark) return FoldResult::kRepeated;
+  if (event.meta.sequence > mark + 1) return FoldResult::kGap;
+  if (mark == 0 && view.marks_size() >= kStreamsMax) return FoldResult::kIgnored;
+  view.set_case_id(event.meta.partition_key);
+  Advance(view, stream, event.meta.sequence);
+  if (event.event_type == registration::v1::CaseErased::descriptor()->full_name()) Erase(view);
+  if (view.erased()) return FoldResult::kApplied;
+  // A type that this version does not know, or bytes that it can't read, say nothing and hold nothing up.
+  const Folds::Entry* entry = AllFolds().Find(event.event_type);
+  std::string detail;
+  if (entry != nullptr && entry->fold(view, event.payload, detail)) {
+    AddToTimeline(view, event, *entry, detail);
+  }
+  return FoldResult::kApplied;
+}
+
+absl::StatusOr<v1::CaseView> FoldAll(const std::string& case_id,
+                                     const std::vector<engine::IncomingEvent>& events) {
+  v1::CaseView view;
+  for (const engine::IncomingEvent& event : events) {
+    if (Fold(view, event) != FoldResult::kGap) continue;
+    return status::Internal(absl::StrCat("a journal has a gap before ", StreamName(event.meta), " ",
+                                         event.meta.sequence));
+  }
+  view.set_case_id(case_id);
+  return view;
+}
+
+bool Holds(const v1::CaseView& view, const engine::EventMeta& event) {
+  if (!Follows(event)) return true;
+  const std::int64_t mark = MarkOf(view, StreamName(event));
+  return mark >= event.sequence || (mark == 0 && view.marks_size() >= kStreamsMax);
+}
+
+Comparison Compare(const v1::CaseView& live, const v1::CaseView& rebuilt) {
+  if (live.SerializeAsString() == rebuilt.SerializeAsString()) return Comparison::kSame;
+  bool behind = false;
+  bool ahead = false;
+  for (const v1::StreamMark& mark : rebuilt.marks()) {
+    behind = behind || MarkOf(live, mark.stream()) < mark.sequence();
+  }
+  for (const v1::StreamMark& mark : live.marks()) {
+    ahead = ahead || MarkOf(rebuilt, mark.stream()) < mark.sequence();
+  }
+  if (behind) return Comparison::kBehind;
+  return ahead ? Comparison::kAhead : Comparison::kDiffering;
+}
+
+}  // namespace sankofa::monitoring
