@@ -277,10 +277,9 @@ absl::Status Batch::CheckTarget(const Item& item, const Working& own) const {
   }
   const std::string etag = GetString(*item.call.request, "etag");
   if (!etag.empty() && etag != absl::StrCat(own.version)) {
-    return status::Refuse(
-        common::v1::REASON_STALE_ETAG,
-        {.fields = {{"etag", "the current one is in the details"}},
-         .metadata = {{"current_etag", absl::StrCat(own.version)}}});
+    return status::Refuse(common::v1::REASON_STALE_ETAG,
+                          {.fields = {{"etag", "the current one is in the details"}},
+                           .metadata = {{"current_etag", absl::StrCat(own.version)}}});
   }
   return absl::OkStatus();
 }
@@ -321,8 +320,7 @@ std::optional<Outcome> Batch::Decide(size_t index) {
     }
     item.names = names.keys();
   }
-  const Decision decision =
-      item.spec->decide(*own.state, *item.call.request, ContextOf(item));
+  const Decision decision = item.spec->decide(*own.state, *item.call.request, ContextOf(item));
   if (!decision.ok()) return Outcome(decision.status());
   std::vector<std::string> payloads;
   if (auto sealed = SealEvents(*decision, payloads); !sealed.ok()) return Outcome(sealed);

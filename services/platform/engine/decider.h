@@ -102,8 +102,9 @@ struct Signature {
 // What a decision may know beside the state.
 class Context {
  public:
-  absl::Time now;          // when the command is decided; for a reaction: the time of the event that caused it
-  Actor actor;             // who asks
+  absl::Time
+      now;      // when the command is decided; for a reaction: the time of the event that caused it
+  Actor actor;  // who asks
   std::string request_id;  // of the command
   std::string node;        // this node's id, lower case ("cm")
   std::string country;     // this node's country, ISO 3166-1 alpha-2
@@ -165,9 +166,9 @@ concept Aggregate = std::derived_from<typename D::State, google::protobuf::Messa
 template <class D, class Command>
 concept Decider = Aggregate<D> && std::derived_from<Command, google::protobuf::Message> &&
     requires(const typename D::State& state, const Command& command, const Context& context) {
-      { D::Decide(state, command, context) } -> std::same_as<Decision>;
-      { command.request_id() } -> std::convertible_to<std::string>;
-    };
+  { D::Decide(state, command, context) } -> std::same_as<Decision>;
+  { command.request_id() } -> std::convertible_to<std::string>;
+};
 
 // A command that the aggregate gives itself when a time has come, unless its state changes before.
 struct Deadline {
@@ -193,7 +194,8 @@ struct Table {
   enum class Mode { kReplace, kAppend };
   std::string name;
   std::vector<std::string> columns;
-  std::vector<std::string> types;  // PostgreSQL types of the columns, e.g. "text", "bigint", "timestamptz", "date"
+  std::vector<std::string>
+      types;  // PostgreSQL types of the columns, e.g. "text", "bigint", "timestamptz", "date"
   Mode mode = Mode::kReplace;
 };
 
@@ -206,10 +208,10 @@ concept HasProjection = requires(const typename D::State& state) {
   { D::ProjectTable() } -> std::same_as<const Table&>;
 };
 template <class D>
-concept HasEventProjection =
-    requires(const typename D::State& state, const google::protobuf::Message& event) {
-      { D::ProjectEvent(state, event) } -> std::same_as<std::vector<Row>>;
-      { D::EventTable() } -> std::same_as<const Table&>;
-    };
+concept HasEventProjection = requires(const typename D::State& state,
+                                      const google::protobuf::Message& event) {
+  { D::ProjectEvent(state, event) } -> std::same_as<std::vector<Row>>;
+  { D::EventTable() } -> std::same_as<const Table&>;
+};
 
 }  // namespace sankofa::engine

@@ -55,8 +55,8 @@ absl::StatusOr<std::vector<CommandCall>> ReactTo(const Reactions& reactions,
   Commands commands;
   handler->react(*message, event.meta, commands);
   const EventMeta& meta = event.meta;
-  const std::string cause = absl::StrCat(meta.source, "/", meta.stream.type, "/", meta.stream.id,
-                                         "/", meta.sequence);
+  const std::string cause =
+      absl::StrCat(meta.source, "/", meta.stream.type, "/", meta.stream.id, "/", meta.sequence);
   std::vector<CommandCall> calls;
   for (auto& request : commands.requests()) {
     SetRequestId(*request, DerivedId(cause, absl::StrCat(calls.size())));
@@ -125,8 +125,8 @@ absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Reac
     if (refusals[i].ok()) {
       ++result.applied;
     } else {
-      batch.AddDeadLetter(LetterOf(events[i], status::ReasonOf(refusals[i]),
-                                   std::string(refusals[i].message())));
+      batch.AddDeadLetter(
+          LetterOf(events[i], status::ReasonOf(refusals[i]), std::string(refusals[i].message())));
       ++result.dead_letters;
     }
     batch.SetMark(from, meta.sequence);

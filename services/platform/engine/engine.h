@@ -53,9 +53,9 @@ struct ReactionResult {
 };
 
 struct EngineOptions {
-  std::string node;     // "cm"
-  std::string country;  // "CM"
-  std::string service;  // "registration"
+  std::string node;                                        // "cm"
+  std::string country;                                     // "CM"
+  std::string service;                                     // "registration"
   std::shared_ptr<const crypto::Signer> signer = nullptr;  // of the node; none: nothing is signed
 };
 

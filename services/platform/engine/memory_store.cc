@@ -98,7 +98,8 @@ class MemorySession final : public StoreSession {
     const std::scoped_lock lock(store_.unit_of_work_);
     std::vector<JournalRow> rows;
     for (const JournalRow& row : store_.journal_) {
-      const bool wanted = stream.type.empty() ? row.partition_key == stream.id : row.stream == stream;
+      const bool wanted =
+          stream.type.empty() ? row.partition_key == stream.id : row.stream == stream;
       if (wanted && row.sequence >= from_sequence) rows.push_back(row);
       if (rows.size() == static_cast<size_t>(limit)) break;
     }

@@ -36,7 +36,7 @@ struct AggregateSpec {
   const google::protobuf::Message* prototype = nullptr;
   std::map<std::string, std::function<void(google::protobuf::Message&,
                                            const google::protobuf::Message&)>>
-      apply;  // by full name of the event type
+      apply;                                                       // by full name of the event type
   std::map<std::string, const google::protobuf::Message*> events;  // prototypes, by full name
   std::function<std::optional<Deadline>(const google::protobuf::Message&)> next_deadline;
   const Table* table = nullptr;
@@ -84,7 +84,7 @@ struct CommandOptions {
   std::function<std::string(const Request&)> id;
   std::function<void(const Request&, const State&, Names&)> names;
   std::function<absl::StatusOr<std::shared_ptr<const google::protobuf::Message>>(FactCall&,
-                                                                                const Request&)>
+                                                                                 const Request&)>
       facts;
 };
 
@@ -131,8 +131,7 @@ class Registry {
       return D::Decide(static_cast<const typename D::State&>(state),
                        static_cast<const Request&>(request), context);
     };
-    const auto [_, fresh] =
-        commands_.emplace(Request::descriptor()->full_name(), std::move(spec));
+    const auto [_, fresh] = commands_.emplace(Request::descriptor()->full_name(), std::move(spec));
     status::Check(fresh, Request::descriptor()->full_name() + " is bound twice");
   }
 

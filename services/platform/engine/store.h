@@ -84,7 +84,7 @@ struct SubjectKey {
 };
 
 struct LoadRequest {
-  std::vector<StreamKey> streams;  // sorted, unique; locked until the unit of work ends
+  std::vector<StreamKey> streams;        // sorted, unique; locked until the unit of work ends
   std::vector<std::string> request_ids;  // sorted, unique; locked too
   std::vector<InboxStream> inbox;        // sorted, unique; locked too
 };
@@ -161,8 +161,7 @@ class StoreSession {
       const std::vector<std::string>& subjects) = 0;
 
   // Up to `limit` deadlines that are due at `now`, oldest first.
-  [[nodiscard]] virtual absl::StatusOr<std::vector<DueCommand>> Due(absl::Time now,
-                                                                    int limit) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::vector<DueCommand>> Due(absl::Time now, int limit) = 0;
 
   // Rows from `from_sequence` on, in order: of one stream, or, where `stream.type` is empty, of all
   // streams with the partition key `stream.id`.

@@ -145,8 +145,7 @@ class Consumer {
   [[nodiscard]] virtual absl::Status Pause(const std::vector<TopicPartition>& partitions) = 0;
   [[nodiscard]] virtual absl::Status Resume(const std::vector<TopicPartition>& partitions) = 0;
   // The next message of `partition` is the one at `offset`, or the first after it.
-  [[nodiscard]] virtual absl::Status Seek(const TopicPartition& partition,
-                                          std::int64_t offset) = 0;
+  [[nodiscard]] virtual absl::Status Seek(const TopicPartition& partition, std::int64_t offset) = 0;
   [[nodiscard]] virtual std::vector<TopicPartition> assignment() const = 0;
   // Messages in the assigned partitions that were not handed out yet, as far as the client knows; never waits.
   [[nodiscard]] virtual std::int64_t Lag() const = 0;
@@ -171,7 +170,19 @@ struct TopicSpec {
 
 struct Acl {
   enum class Resource { kTopic, kGroup, kCluster };
-  enum class Right { kRead, kWrite, kCreate, kDescribe, kDescribeConfigs, kDelete, kAlter, kAll };
+  enum class Right {
+    kAll,
+    kRead,
+    kWrite,
+    kCreate,
+    kDelete,
+    kAlter,
+    kDescribe,
+    kClusterAction,
+    kDescribeConfigs,
+    kAlterConfigs,
+    kIdempotentWrite,
+  };
   Resource resource = Resource::kTopic;
   std::string name;       // "kafka-cluster" for the cluster
   bool prefixed = false;  // the right covers every name that begins with `name`
@@ -190,8 +201,9 @@ struct Watermarks {
 class Admin {
  public:
   virtual ~Admin() = default;
-  // Creates what is missing. A topic that is there is left as it is: its number of partitions is part of the order of
-  // its keys, and its settings are the operator's.
+  // Creates what is missing, able to hold records of kMaxRecordBytes. A topic that is there is left as it is: its number
+  // of partitions is part of the order of its keys, and its settings are the operator's. Creating takes a right of its
+  // own; finding all there takes only the right to describe them.
   [[nodiscard]] virtual absl::Status EnsureTopics(const std::vector<TopicSpec>& topics,
                                                   absl::Duration timeout) = 0;
   // A topic that is not there is deleted already.
@@ -202,7 +214,7 @@ class Admin {
   // Grants what is missing; only grants exist, everything else is denied.
   [[nodiscard]] virtual absl::Status EnsureAcls(const std::vector<Acl>& acls,
                                                 absl::Duration timeout) = 0;
-  // All grants of a principal; of everybody where it is empty.
+  // A principal's grants from any host; everybody's where it is empty. Sorted.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Acl>> DescribeAcls(const std::string& principal,
                                                                       absl::Duration timeout) = 0;
 };

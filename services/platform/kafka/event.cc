@@ -29,9 +29,9 @@ constexpr std::string_view kTraceparent = "traceparent";
 constexpr std::string_view kHash = "sankofa_hash";
 constexpr std::string_view kPreviousHash = "sankofa_previous_hash";
 
-constexpr std::array kKnown = {kSpecVersion, kId,           kSource,      kType,
-                               kSubject,     kTime,         kSequence,    kPartitionKey,
-                               kContentType, kTraceparent,  kHash,        kPreviousHash};
+constexpr std::array kKnown = {kSpecVersion, kId,          kSource,   kType,
+                               kSubject,     kTime,        kSequence, kPartitionKey,
+                               kContentType, kTraceparent, kHash,     kPreviousHash};
 
 constexpr std::string_view kSpecVersionValue = "1.0";
 constexpr std::string_view kContentTypeValue = "application/protobuf";
@@ -39,9 +39,9 @@ constexpr std::string_view kDomain = ".sankofa/";
 constexpr char kTimeForm[] = "%E4Y-%m-%d%ET%H:%M:%E9SZ";
 constexpr std::size_t kTimeLength = 30;  // "2017-06-30T12:00:00.000000000Z"
 constexpr std::size_t kHashBytes = 32;
-constexpr std::size_t kNameMax = 63;     // of a node or a service
-constexpr std::size_t kTypeMax = 200;    // of a stream's type or an event's
-constexpr std::size_t kTextMax = 512;    // of an id or a partition key
+constexpr std::size_t kNameMax = 63;   // of a node or a service
+constexpr std::size_t kTypeMax = 200;  // of a stream's type or an event's
+constexpr std::size_t kTextMax = 512;  // of an id or a partition key
 constexpr std::size_t kHeadersMax = 64;
 
 std::string IdOf(std::string_view node, std::string_view service, std::string_view subject,
@@ -89,7 +89,12 @@ bool IsTypeName(std::string_view text, bool dots) {
 std::size_t Utf8Length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
   if (length == 0 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;

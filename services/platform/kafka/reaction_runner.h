@@ -1,13 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -25,7 +28,8 @@
 // offsets afterwards. A crash in between means that events come again, and the marks drop them.
 //
 // Transient failures: the same events again, with back-off; meanwhile the partitions are paused and the group membership
-// is kept. A message that is no event goes to the dead letters and its offset is passed.
+// is kept. A message that is no event goes to the dead letters (MALFORMED_EVENT) and its offset is passed; its stream is
+// there called "Kafka/<topic>/<partition>", its sequence is the offset plus one.
 //
 // Gaps. Where an event's predecessor is missing (it left the topic, or was never published), the stream waits: its
 // events are held in memory, the missing ones are asked of their source, and other streams go on. Offsets are committed
@@ -53,20 +57,19 @@ class ReactionSink {
   // As engine::Engine::React.
   [[nodiscard]] virtual absl::StatusOr<engine::ReactionResult> Apply(
       std::span<const engine::IncomingEvent> events) = 0;
-  // Keeps dead letters. `pass`: a stream whose next event is the dead letter goes on behind it.
+  // Keeps dead letters. `once`: moves the marks of their streams along, and drops what the marks have passed.
   [[nodiscard]] virtual absl::Status Bury(std::span<const engine::DeadLetter> letters,
-                                          bool pass) = 0;
+                                          bool once) = 0;
 };
 
 // Opens a session for each unit of work.
 class EngineSink final : public ReactionSink {
  public:
-  EngineSink(const engine::Engine& engine, engine::Store& store,
-             const engine::Reactions& reactions)
+  EngineSink(const engine::Engine& engine, engine::Store& store, const engine::Reactions& reactions)
       : engine_(engine), store_(store), reactions_(reactions) {}
   [[nodiscard]] absl::StatusOr<engine::ReactionResult> Apply(
       std::span<const engine::IncomingEvent> events) override;
-  [[nodiscard]] absl::Status Bury(std::span<const engine::DeadLetter> letters, bool pass) override;
+  [[nodiscard]] absl::Status Bury(std::span<const engine::DeadLetter> letters, bool once) override;
 
  private:
   const engine::Engine& engine_;
@@ -84,6 +87,7 @@ struct ReactionMetrics {
 };
 
 struct ReactionOptions {
+  std::string node;  // events of another node don't belong in these topics
   std::string service;
   std::vector<std::string> sources;  // services; their topics are read
   // Makes sure that the topics are there; tried with back-off before the group is joined. May be empty.
@@ -93,13 +97,13 @@ struct ReactionOptions {
   int batch_events = 500;
   absl::Duration commit_interval = absl::Milliseconds(200);
   absl::Duration lag_interval = absl::Seconds(2);
-  int replay_events = 500;       // asked for at once
-  int held_events = 10'000;      // of all streams
-  int held_bytes = 64 << 20;     // likewise
+  int replay_events = 500;         // asked for at once
+  int held_events = 10'000;        // of all streams
+  int held_bytes = 64 << 20;       // likewise
   int held_stream_events = 1'000;  // of one
   absl::Duration held_age = absl::Hours(24);
-  BackoffOptions retry;          // the sink or Kafka is away
-  BackoffOptions replay_retry;   // a source is away
+  BackoffOptions retry;         // the sink or Kafka is away
+  BackoffOptions replay_retry;  // a source is away
 };
 
 using ConsumerFactory =
@@ -129,7 +133,7 @@ class ReactionRunner {
  private:
   // An event and where it came from. Events that a source replayed have no place in a topic.
   struct Pending {
-    TopicPartition from;
+    std::optional<TopicPartition> from;
     std::int64_t offset = 0;
     engine::IncomingEvent event;
   };
@@ -137,28 +141,41 @@ class ReactionRunner {
   struct Held {
     std::int64_t missing = 0;  // the first sequence that is not there
     std::vector<Pending> events;
-    int bytes = 0;
+    std::int64_t bytes = 0;
     absl::Time since;
   };
+  using HeldStreams = std::map<engine::InboxStream, Held>;
 
+  // The stages of a round; true where something was done.
   bool Ready();
   bool Receive(absl::Duration wait);
   bool Process();
+  bool FillGaps();
+  bool EnforceLimits();
+  bool CommitOffsets(bool at_once);
+
+  [[nodiscard]] absl::Status OpenConsumer();
+  void StayInGroup(absl::Duration wait);
+  void WaitForStop(absl::Duration wait);
+  void Accept(std::vector<Message> messages);
+  void AcceptEvent(Pending pending);
   bool BuryMalformed();
   bool ApplyPending();
-  bool ApplyOneByOne();
-  void HoldGaps(const engine::ReactionResult& result);
-  bool FillGaps();
-  bool FillGap(const engine::InboxStream& stream, Held& held);
-  bool GiveUp(const engine::InboxStream& stream, Held& held);
-  bool EnforceLimits();
-  void Release(const engine::InboxStream& stream);
-  void Count(const engine::ReactionResult& result);
-  bool CommitOffsets(bool now);
+  void SortStreams();
+  void Hold(const engine::ReactionResult& result);
+  void HoldEvent(Held& held, Pending pending);
+  void ReleaseToPending(HeldStreams::iterator stream);
+  HeldStreams::iterator Drop(HeldStreams::iterator stream);
+  // True where the stream got on.
+  bool FillGap(const engine::InboxStream& stream, std::int64_t missing);
+  bool GiveUp(HeldStreams::iterator stream, std::string_view why);
+  [[nodiscard]] Offsets Done() const;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost);
   void Failed(const absl::Status& why);
-  void SetHealth(const absl::Status& health);
+  void Succeeded();
+  void Count(const engine::ReactionResult& result);
   void Measure();
+  void UpdateHealth();
   void Run();
 
   const ReactionOptions options_;
@@ -172,21 +189,24 @@ class ReactionRunner {
   bool paused_ = false;
   std::vector<Pending> pending_;               // received, not applied
   std::vector<engine::DeadLetter> malformed_;  // received, not kept
-  std::map<engine::InboxStream, Held> held_;
-  int held_events_ = 0;
-  int held_bytes_ = 0;
-  std::map<std::string, Backoff> sources_;  // those that did not answer
+  HeldStreams held_;
+  std::int64_t held_events_ = 0;
+  std::int64_t held_bytes_ = 0;
+  std::map<std::string, Backoff> sources_;  // of replay
   Offsets received_;                        // by partition, behind the last message received
   Offsets committed_;
+
+  absl::Status failure_;  // of the last try of something; OK after a success
+  Backoff backoff_;
   absl::Time next_commit_ = absl::InfinitePast();
   absl::Time next_measure_ = absl::InfinitePast();
-  Backoff backoff_;
 
   std::atomic<bool> stopping_ = false;
   std::atomic<std::int64_t> applied_ = 0;
   std::atomic<std::int64_t> dead_letters_ = 0;
-  mutable std::mutex health_mutex_;
-  absl::Status health_;
+  mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  absl::Status health_;  // guarded by mutex_
   std::thread thread_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <compare>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,7 +72,7 @@ struct RelayUpdate {
 };
 
 struct RelayLag {
-  std::int64_t rows = 0;  // after the cursor, counted up to some limit
+  std::int64_t rows = 0;                       // after the cursor, counted up to some limit
   absl::Time oldest = absl::InfiniteFuture();  // when the first of them was decided
 };
 
@@ -112,11 +114,13 @@ struct RelayOptions {
   std::function<absl::Status()> ensure_topics;
   RelayMetrics metrics;
 
-  int window_rows = 1'000;        // on their way at most
+  int window_rows = 1'000;  // on their way at most
   int window_bytes = 4 << 20;
   int read_rows = 500;
   absl::Duration poll_interval = absl::Seconds(1);  // where no notification came
-  absl::Duration own_interval = absl::Seconds(2);   // between tries to own the shard
+  absl::Duration own_interval =
+      absl::Seconds(2);  // between tries to own the shard, and checks that it still is
+  absl::Duration save_interval = absl::Milliseconds(50);  // between saves of the cursor under load
   absl::Duration lag_interval = absl::Seconds(2);
   absl::Duration stop_timeout = absl::Seconds(5);  // for outstanding reports
   BackoffOptions retry;                            // Kafka or the database is away
@@ -140,7 +144,7 @@ class Relay {
   void Stop();
 
   // One round, for tests and simulation: true where something was done, so that another round makes sense at once.
-  // Waits for nothing unless `wait` is positive.
+  // Where there is nothing to do it waits for work, for at most `wait`.
   bool Step(absl::Duration wait);
 
   // All parked cases are tried again in the next round. Thread-safe.
@@ -153,33 +157,42 @@ class Relay {
   [[nodiscard]] std::int64_t parked() const { return parked_count_; }
 
  private:
-  // A row on its way, in reading order.
+  // A row that was read and not yet passed by the cursor, in reading order.
   struct Sent {
     RelayPosition at;
     std::string partition_key;
     int bytes = 0;
-    bool outstanding = false;  // a report has to come
+    bool outstanding = false;  // its report has to come
+    bool failed = false;       // and will have to be sent again
   };
 
+  // The stages of a round; true where something was done.
   bool Ready();
-  bool OpenShard();
-  bool OpenProducer();
   bool Feed();
-  bool Publish(RelayRow row);
-  void OnDelivery(std::uint64_t id, const absl::Status& outcome);
   bool Settle();
-  bool Save();
   bool TryParked();
-  bool TryCase(ParkedCase parked);
-  absl::Status PublishAlone(const RelayRow& row);
+  bool Save(bool at_once);
+
+  [[nodiscard]] absl::Status OwnShard();
+  [[nodiscard]] absl::Status VerifyShard();
+  [[nodiscard]] absl::Status OpenProducer();
+  // False where the row has to wait.
+  bool Publish(const RelayRow& row);
+  void OnDelivery(std::uint64_t id, const absl::Status& outcome);
+  void TryCase(ParkedCase& parked);
+  [[nodiscard]] absl::Status PublishAlone(const RelayRow& row);
+  [[nodiscard]] bool OnItsWay(const std::string& partition_key) const;
   void Park(const std::string& partition_key, RelayPosition at, const absl::Status& why);
-  void LoseShard(const absl::Status& why);
+  void Unpark(const std::string& partition_key);
+  // Everything is read again from the cursor, once all reports are there.
   void Rewind(const absl::Status& why);
+  void LoseShard(const absl::Status& why);
+  void Failed(const absl::Status& why);
   void Measure();
-  void SetHealth(const absl::Status& health);
+  void UpdateHealth();
+  void WaitForWork(absl::Duration wait);
   void Run();
   void Finish();
-  void WaitForWork(absl::Duration wait);
 
   const RelayOptions options_;
   RelaySource& source_;
@@ -189,30 +202,38 @@ class Relay {
   std::unique_ptr<Producer> producer_;
   bool topics_ready_ = false;
   bool owned_ = false;
-  RelayPosition cursor_;  // as saved, or about to be
-  RelayPosition read_;    // the last row that was read
-  std::map<std::string, ParkedCase> parked_;
-  std::map<std::string, absl::Time> retry_at_;
-  RelayUpdate unsaved_;
-  bool dirty_ = false;
+  RelayPosition cursor_;  // all rows up to here are done with
+  RelayPosition read_;    // the last row in the window, or the cursor
   std::deque<Sent> window_;
-  std::uint64_t window_base_ = 1;  // id of window_.front()
+  std::uint64_t window_base_ =
+      1;  // id of the window's first row; 0 is the row that is published alone
   int window_bytes_ = 0;
   int outstanding_ = 0;
-  absl::Status rewind_;  // why everything is read again from the cursor; OK: it is not
-  std::optional<absl::Status> alone_;  // the outcome of a row that was published alone
+  std::optional<absl::Status> alone_;  // the outcome of the row that was published alone
+  absl::Status rewind_;                // why everything is read again; OK: it is not
   bool more_ = true;                   // the journal may hold rows after `read_`
-  absl::Time next_poll_ = absl::InfinitePast();
-  absl::Time next_measure_ = absl::InfinitePast();
-  absl::Time next_own_ = absl::InfinitePast();
+
+  std::map<std::string, ParkedCase> parked_;
+  std::map<std::string, absl::Time> retry_at_;
+  std::set<std::string> unsaved_park_;
+  std::set<std::string> unsaved_unpark_;
+  bool unsaved_cursor_ = false;
+  std::int64_t unmeasured_ = 0;  // published since metrics were told
+
+  absl::Status failure_;  // of the last try of something; OK after a success
   Backoff backoff_;
+  absl::Time next_own_ = absl::InfinitePast();
+  absl::Time next_poll_ = absl::InfinitePast();
+  absl::Time next_save_ = absl::InfinitePast();
+  absl::Time next_measure_ = absl::InfinitePast();
 
   std::atomic<bool> retry_parked_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::int64_t> published_ = 0;
   std::atomic<std::int64_t> parked_count_ = 0;
-  mutable std::mutex health_mutex_;
-  absl::Status health_;
+  mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  absl::Status health_;  // guarded by mutex_
   std::thread thread_;
 };
 

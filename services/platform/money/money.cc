@@ -135,8 +135,8 @@ absl::StatusOr<Conversion> Convert(const Money& amount, std::string_view currenc
   const Currency* from = FindCurrency(amount.currency());
   const Currency* to = FindCurrency(currency);
   if (from == nullptr || to == nullptr) {
-    return RefuseMoney(absl::StrCat("no rate from '", amount.currency(), "' to '",
-                                    status::Absl(currency), "'"));
+    return RefuseMoney(
+        absl::StrCat("no rate from '", amount.currency(), "' to '", status::Absl(currency), "'"));
   }
   // minor → major → euro → major → minor, as one fraction, reduced so that equal rates cancel out to par.
   std::int64_t factor = to->thousandths_per_euro * MinorPerMajor(*to);

@@ -46,7 +46,7 @@ struct Currency {
 // An amount in another currency, with all that is needed to check it by hand.
 struct Conversion {
   Money source;
-  Money target;      // rounded half up to the minor unit (a half away from zero for negative amounts)
+  Money target;  // rounded half up to the minor unit (a half away from zero for negative amounts)
   std::string rate;  // "655.957"; "1" between the two francs and where nothing was converted
   // target − exact result, in minor units of the target: numerator / denominator, within ±1/2.
   std::int64_t rounding_numerator = 0;

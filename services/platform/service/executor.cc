@@ -23,10 +23,9 @@ Executor::Executor(Options options, const engine::Engine& engine, engine::Store&
       queue_length_(telemetry::GetGauge("sankofa_command_queue_length",
                                         "Commands that wait for a worker.",
                                         {{"service", options_.service}})),
-      batch_size_(telemetry::GetHistogram("sankofa_command_batch_size",
-                                          "Commands in one transaction.",
-                                          {{"service", options_.service}},
-                                          telemetry::SizeBuckets())),
+      batch_size_(
+          telemetry::GetHistogram("sankofa_command_batch_size", "Commands in one transaction.",
+                                  {{"service", options_.service}}, telemetry::SizeBuckets())),
       seconds_(telemetry::GetHistogram("sankofa_command_seconds",
                                        "From arrival in the queue to the answer.",
                                        {{"service", options_.service}})) {
@@ -154,8 +153,9 @@ void Executor::Answer(Waiting& waiting, engine::Outcome outcome) {
   if (!outcome.ok()) {
     reason = status::ReasonOf(outcome.status());
     if (absl::IsInternal(outcome.status())) {
-      telemetry::Error("a command failed and had no effect: see status, and give the trace to a developer",
-                       {{"command", command}, {"status", outcome.status()}});
+      telemetry::Error(
+          "a command failed and had no effect: see status, and give the trace to a developer",
+          {{"command", command}, {"status", outcome.status()}});
     }
   }
   telemetry::GetCounter("sankofa_commands_total", "Commands by outcome.",

@@ -67,9 +67,9 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const config::Config& config,
   for (const Definition* definition : services) {
     auto runtime = Runtime::Create(*definition, *node->shared_);
     if (!runtime.ok()) {
-      return absl::Status(runtime.status().code(),
-                          absl::StrCat(definition->name, ": ",
-                                       std::string(runtime.status().message())));
+      return absl::Status(
+          runtime.status().code(),
+          absl::StrCat(definition->name, ": ", std::string(runtime.status().message())));
     }
     bindings.push_back({.rpc = definition->rpc,
                         .registry = &(*runtime)->registry(),
@@ -79,8 +79,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const config::Config& config,
   }
   node->router_ = std::make_unique<Router>(node->runtimes_);
   bindings.push_back(
-      {.rpc = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
-           kNodeService),
+      {.rpc = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(kNodeService),
        .registry = nullptr,
        .queries = &node->runtimes_.front()->node_queries(),
        .dispatcher = node->router_.get()});

@@ -255,8 +255,10 @@ absl::StatusOr<common::v1::DeadLetterResult> ReplayDeadLetter(
 }
 
 absl::StatusOr<common::v1::DeadLetterResult> DiscardDeadLetter(
-    Runtime& /*runtime*/, rpc::QueryCall& call, const common::v1::DiscardDeadLetterRequest& request) {
-  const std::string why = absl::StrCat("discarded by ", call.actor().subject, ": ", request.reason());
+    Runtime& /*runtime*/, rpc::QueryCall& call,
+    const common::v1::DiscardDeadLetterRequest& request) {
+  const std::string why =
+      absl::StrCat("discarded by ", call.actor().subject, ": ", request.reason());
   if (auto closed = CloseLetter(call, request.id(), "discarded", why); !closed.ok()) return closed;
   auto rows = call.Sql("select state from dead_letter where letter = $1::bigint",
                        {absl::StrCat(request.id())});
@@ -290,7 +292,8 @@ absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
       "(select count(*) from relay_parked)",
       {});
   if (!totals.ok()) return totals.status();
-  auto applied = call.Sql("select source, sum(sequence)::bigint from inbox_mark group by source", {});
+  auto applied =
+      call.Sql("select source, sum(sequence)::bigint from inbox_mark group by source", {});
   if (!applied.ok()) return applied.status();
   common::v1::ServiceStatus status;
   status.set_service(runtime.definition().name);
@@ -324,8 +327,7 @@ void BindNodeQueries(rpc::Queries& queries, Runtime& runtime) {
       bind(ReplayDeadLetter));
   queries.On<common::v1::DiscardDeadLetterRequest, common::v1::DeadLetterResult>(
       bind(DiscardDeadLetter));
-  queries.On<common::v1::RunDeadlinesRequest, common::v1::RunDeadlinesResponse>(
-      bind(RunDeadlines));
+  queries.On<common::v1::RunDeadlinesRequest, common::v1::RunDeadlinesResponse>(bind(RunDeadlines));
   queries.On<common::v1::GetServiceStatusRequest, common::v1::ServiceStatus>(
       bind(GetServiceStatus));
 }

@@ -20,8 +20,8 @@ absl::Status CallOther(Runtime& runtime, const std::string& method,
 
 }  // namespace
 
-absl::StatusOr<postgres::Result> RuntimeQueryCall::Sql(
-    const std::string& sql, const std::vector<postgres::Param>& params) {
+absl::StatusOr<postgres::Result> RuntimeQueryCall::Sql(const std::string& sql,
+                                                       const std::vector<postgres::Param>& params) {
   auto connection = runtime_.pool().Acquire(query_.deadline);
   if (!connection.ok()) return connection.status();
   return (*connection)->Execute(sql, params);

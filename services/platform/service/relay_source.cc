@@ -59,8 +59,8 @@ absl::StatusOr<kafka::RelayState> JournalRelaySource::Load() {
   if (!progress.ok()) return progress.status();
   kafka::RelayState state{.cursor = ToRelay(progress->cursor), .parked = {}};
   for (const auto& parked : progress->parked) {
-    state.parked.push_back({parked.partition_key, ToRelay(parked.at), parked.reason,
-                            parked.attempts, parked.since});
+    state.parked.push_back(
+        {parked.partition_key, ToRelay(parked.at), parked.reason, parked.attempts, parked.since});
   }
   return state;
 }
@@ -85,8 +85,8 @@ absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
   if (auto connected = Connect(); !connected.ok()) return connected;
   postgres::ShardStep step{.cursor = ToJournal(update.cursor), .park = {}, .unpark = update.unpark};
   for (const ParkedCase& parked : update.park) {
-    step.park.push_back({parked.partition_key, ToJournal(parked.at), parked.reason,
-                         parked.attempts, parked.since});
+    step.park.push_back(
+        {parked.partition_key, ToJournal(parked.at), parked.reason, parked.attempts, parked.since});
   }
   return journal_->SaveProgress(shard_, step);
 }

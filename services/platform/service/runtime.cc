@@ -51,8 +51,8 @@ class RpcReplaySource final : public kafka::ReplaySource {
     common::v1::ReplayResponse response;
     rpc::CallOptions options;
     options.deadline = absl::Now() + kReplayTimeout;
-    if (auto called = client->Call("sankofa.common.v1.NodeService/ReplayStream", request, response,
-                                   options);
+    if (auto called =
+            client->Call("sankofa.common.v1.NodeService/ReplayStream", request, response, options);
         !called.ok()) {
       return called;
     }
@@ -110,25 +110,24 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Definition& defin
   BindNodeQueries(self.node_queries_, self);
 
   const std::string base = absl::StrCat(config.kafka.certificate_folder, "/", definition.name);
-  auto clients = rpc::Clients::Create(config.services, {.ca = config.listen.client_ca,
-                                                        .certificate = base + ".pem",
-                                                        .key = base + ".key"});
+  auto clients = rpc::Clients::Create(
+      config.services,
+      {.ca = config.listen.client_ca, .certificate = base + ".pem", .key = base + ".key"});
   if (!clients.ok()) return clients.status();
   self.clients_ = *std::move(clients);
 
   auto connect = ConnectAs(config.postgres, definition.name);
   if (!connect.ok()) return connect.status();
-  const int connections =
-      config.engine.workers + config.engine.query_threads + kExtraConnections;
+  const int connections = config.engine.workers + config.engine.query_threads + kExtraConnections;
   self.pool_ = std::make_unique<postgres::Pool>(*connect, connections);
   self.store_ = std::make_unique<postgres::PostgresStore>(
       *self.pool_, postgres::PostgresStore::Options{.schema = definition.name});
-  self.engine_ = std::make_unique<engine::Engine>(
-      engine::EngineOptions{.node = config.node.id,
-                            .country = config.node.country,
-                            .service = definition.name,
-                            .signer = shared.signer},
-      self.registry_, shared.vault);
+  self.engine_ =
+      std::make_unique<engine::Engine>(engine::EngineOptions{.node = config.node.id,
+                                                             .country = config.node.country,
+                                                             .service = definition.name,
+                                                             .signer = shared.signer},
+                                       self.registry_, shared.vault);
   return runtime;
 }
 
@@ -169,8 +168,8 @@ absl::Status Runtime::Start() {
                                                            .queue_max = limits.queue_max,
                                                            .batch_max = limits.batch_max},
                                          *engine_, *store_);
-  query_threads_ = std::make_unique<WaitingThreads>(definition_.name, limits.query_threads,
-                                                    kQueryQueueMax);
+  query_threads_ =
+      std::make_unique<WaitingThreads>(definition_.name, limits.query_threads, kQueryQueueMax);
   node_threads_ = std::make_unique<WaitingThreads>(definition_.name, kNodeThreads, kQueryQueueMax);
   StartRelays();
   StartReactions();
@@ -188,9 +187,9 @@ void Runtime::StartRelays() {
   auto lag = telemetry::GetGauge("sankofa_relay_lag_rows", "Events not published yet.", labels);
   auto oldest = telemetry::GetGauge("sankofa_relay_oldest_unpublished_seconds",
                                     "Age of the oldest event not published yet.", labels);
-  auto parked = telemetry::GetGauge("sankofa_relay_parked_cases",
-                                    "Cases that wait behind an event that can't be published.",
-                                    labels);
+  auto parked =
+      telemetry::GetGauge("sankofa_relay_parked_cases",
+                          "Cases that wait behind an event that can't be published.", labels);
   const auto& kafka = config().kafka;
   for (int shard = 0; shard < postgres::kShards; ++shard) {
     kafka::RelayOptions options;
@@ -215,8 +214,8 @@ void Runtime::StartRelays() {
     options.metrics.parked = [parked](std::int64_t cases) mutable {
       parked.Set(static_cast<double>(cases));
     };
-    relay_sources_.push_back(std::make_unique<JournalRelaySource>(
-        pool_->options(), definition_.name, shard));
+    relay_sources_.push_back(
+        std::make_unique<JournalRelaySource>(pool_->options(), definition_.name, shard));
     relays_.push_back(std::make_unique<kafka::Relay>(
         std::move(options), *relay_sources_.back(), [this](kafka::ProducerOptions producer) {
           return kafka::OpenProducer(kafka_client(), std::move(producer));
@@ -329,8 +328,7 @@ void Runtime::RunQuery(WaitingThreads& threads, const rpc::Queries& queries,
       return;
     }
     const telemetry::TraceScope trace(query.traceparent);
-    const auto& handler =
-        queries.handlers().at(query.request->GetDescriptor()->full_name());
+    const auto& handler = queries.handlers().at(query.request->GetDescriptor()->full_name());
     RuntimeQueryCall call(*this, query);
     auto response = handler.unary(call, *query.request);
     if (!response.ok()) {
@@ -413,11 +411,10 @@ absl::StatusOr<Runtime::DeadlinesRun> Runtime::RunDeadlines(absl::Time now) {
         ++effective;
       } else {
         ++run.refused;
-        telemetry::Warn("a deadline's command was refused",
-                        {{"command", command.command_type},
-                         {"aggregate", command.stream.type},
-                         {"id", command.stream.id},
-                         {"status", outcome.status()}});
+        telemetry::Warn("a deadline's command was refused", {{"command", command.command_type},
+                                                             {"aggregate", command.stream.type},
+                                                             {"id", command.stream.id},
+                                                             {"status", outcome.status()}});
       }
     }
     if (effective == 0) return run;
@@ -449,9 +446,10 @@ void Runtime::Tend() {
       }
       if (absl::Now() >= next_maintenance) {
         if (auto maintained = MaintainPartitions(); !maintained.ok()) {
-          telemetry::Error("the journal's partitions could not be tended: a row without a month goes "
-                           "to the default partition, nothing is lost",
-                           {{"status", maintained}});
+          telemetry::Error(
+              "the journal's partitions could not be tended: a row without a month goes "
+              "to the default partition, nothing is lost",
+              {{"status", maintained}});
         }
         next_maintenance = absl::Now() + kMaintainInterval;
       }

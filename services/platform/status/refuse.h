@@ -33,8 +33,8 @@ struct Detail {
 
 template <class Reason>
 [[nodiscard]] absl::Status Refuse(Reason reason, Detail detail = {}) {
-  const auto* value = google::protobuf::GetEnumDescriptor<Reason>()->FindValueByNumber(
-      static_cast<int>(reason));
+  const auto* value =
+      google::protobuf::GetEnumDescriptor<Reason>()->FindValueByNumber(static_cast<int>(reason));
   return RefuseWith(*value, std::move(detail));
 }
 
@@ -63,6 +63,7 @@ template <class Reason>
 [[nodiscard]] std::string ToDetailsTrailer(const absl::Status& status);
 
 // The inverse, for clients: rebuilds payloads from the trailer.
-[[nodiscard]] absl::Status FromTrailer(int code, std::string_view message, std::string_view details);
+[[nodiscard]] absl::Status FromTrailer(int code, std::string_view message,
+                                       std::string_view details);
 
 }  // namespace sankofa::status

@@ -63,7 +63,8 @@ std::string FormatDay(absl::CivilDay day) {
 absl::CivilDay DayOf(absl::Time time) { return absl::ToCivilDay(time, absl::UTCTimeZone()); }
 
 int AgeInYears(absl::CivilDay birth, absl::CivilDay on) {
-  const bool before_birthday = std::pair(on.month(), on.day()) < std::pair(birth.month(), birth.day());
+  const bool before_birthday =
+      std::pair(on.month(), on.day()) < std::pair(birth.month(), birth.day());
   return static_cast<int>(on.year() - birth.year()) - (before_birthday ? 1 : 0);
 }
 

@@ -16,7 +16,9 @@ namespace lib = ::sankofa::library::v1;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::unique_ptr<Vault> TestVault(char fill = 'k') { return *Vault::FromBytes(std::string(32, fill)); }
+std::unique_ptr<Vault> TestVault(char fill = 'k') {
+  return *Vault::FromBytes(std::string(32, fill));
+}
 
 lib::Loan TestLoan() {
   lib::Loan loan;

@@ -121,7 +121,8 @@ TEST_F(LibraryTest, EveryStreamIsAChain) {
 
 TEST_F(LibraryTest, NothingPersonalIsStoredInClearAndErasingDestroysTheKey) {
   (void)Run({Buy("r1", "b", 2)});
-  (void)Run({Lend("r2", "ama", "b", "Zipporah Unmistakable"), Lend("r3", "kofi", "b", "Kofi Other")});
+  (void)Run(
+      {Lend("r2", "ama", "b", "Zipporah Unmistakable"), Lend("r3", "kofi", "b", "Kofi Other")});
   const std::string loan = DerivedId("r2");
   (void)Run({Renew("r4", loan, "allergic to dust")});
   for (const char* secret : {"Zipporah", "Unmistakable", "allergic", "Kofi Other"}) {
@@ -158,9 +159,8 @@ TEST_F(LibraryTest, ARegistryThatCouldLeakIsNamedBeforeItRuns) {
 
 TEST_F(LibraryTest, ErasedInTheSameBatchAsWritten) {
   (void)Run({Buy("r1", "b", 1)});
-  const auto outcomes =
-      Run({Lend("r2", "ama", "b", "Zipporah"), Forget("r3", DerivedId("r2")),
-           Renew("r4", DerivedId("r2"), "remark")});
+  const auto outcomes = Run({Lend("r2", "ama", "b", "Zipporah"), Forget("r3", DerivedId("r2")),
+                             Renew("r4", DerivedId("r2"), "remark")});
   EXPECT_TRUE(outcomes[0].ok());
   EXPECT_TRUE(outcomes[1].ok());
   EXPECT_EQ(ReasonOf(outcomes[2]), "ERASED");

@@ -27,7 +27,8 @@ class LibraryTest : public ::testing::Test {
     request.set_request_id(std::move(request_id));
     CommandCall call;
     call.request = std::make_shared<Request>(std::move(request));
-    call.actor = {.subject = "reader-desk", .organisation = "library", .roles = {}, .system = "desk"};
+    call.actor = {
+        .subject = "reader-desk", .organisation = "library", .roles = {}, .system = "desk"};
     call.now = absl::FromUnixSeconds(1'498'780'800);
     return call;
   }

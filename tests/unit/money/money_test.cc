@@ -122,7 +122,8 @@ RC_GTEST_PROP(Convert, IsExactUpToItsRecordedRounding, ()) {
     const Currency& currency = *FindCurrency(code);
     return Wide{currency.thousandths_per_euro} * (currency.decimals == 2 ? 100 : 1);
   };
-  const Wide difference = Wide{conversion->target.minor_units()} * weight(from) - minor * weight(to);
+  const Wide difference =
+      Wide{conversion->target.minor_units()} * weight(from) - minor * weight(to);
   RC_ASSERT(difference * conversion->rounding_denominator ==
             Wide{conversion->rounding_numerator} * weight(from));
   RC_ASSERT(2 * std::abs(conversion->rounding_numerator) <= conversion->rounding_denominator);
@@ -192,7 +193,8 @@ RC_GTEST_PROP(Split, AddsUpAndIsFair, ()) {
   for (const auto weight : weights) sum += weight;
   for (size_t i = 0; i < weights.size(); ++i) {
     // Never further than one minor unit from the exact share, nothing where the weight is zero.
-    const std::int64_t difference = (*parts)[i].minor_units() * sum - total.minor_units() * weights[i];
+    const std::int64_t difference =
+        (*parts)[i].minor_units() * sum - total.minor_units() * weights[i];
     RC_ASSERT(std::abs(difference) < sum);
     RC_ASSERT(weights[i] != 0 || (*parts)[i].minor_units() == 0);
   }
@@ -211,8 +213,7 @@ TEST(Format, ReadsAsPeopleWriteIt) {
   EXPECT_EQ(Format(Of("EUR", 5)), "0.05 EUR");
   EXPECT_EQ(Format(Of("EUR", -100'005)), "-1,000.05 EUR");
   EXPECT_EQ(Format(Of("XOF", 0)), "0 XOF");
-  EXPECT_EQ(Format(Of("EUR", 66'972'00), Language::kFrench),
-            "66\u00A0972,00\u00A0EUR");
+  EXPECT_EQ(Format(Of("EUR", 66'972'00), Language::kFrench), "66\u00A0972,00\u00A0EUR");
   EXPECT_EQ(Format(Of("XAF", kLeast)), "-9,223,372,036,854,775,808 XAF");
 }
 
@@ -221,9 +222,9 @@ TEST(Parse, TakesOneFormOnly) {
   EXPECT_EQ(Parse("0.5 EUR")->minor_units(), 50);
   EXPECT_EQ(Parse("0.05 EUR")->minor_units(), 5);
   EXPECT_EQ(Parse("655957 XAF")->minor_units(), 655'957);
-  for (const char* bad :
-       {"", "EUR", "4000", "4000EUR", "4,000 EUR", "4000 USD", "-1 EUR", "+1 EUR", "1.005 EUR", "1. EUR",
-        ".5 EUR", "1.0 XAF", "1 EUR ", " 1 EUR", "1  EUR", "1e3 EUR", "99999999999999999999 XAF", "١ EUR"}) {
+  for (const char* bad : {"", "EUR", "4000", "4000EUR", "4,000 EUR", "4000 USD", "-1 EUR", "+1 EUR",
+                          "1.005 EUR", "1. EUR", ".5 EUR", "1.0 XAF", "1 EUR ", " 1 EUR", "1  EUR",
+                          "1e3 EUR", "99999999999999999999 XAF", "١ EUR"}) {
     EXPECT_FALSE(Parse(bad).has_value()) << bad;
   }
 }

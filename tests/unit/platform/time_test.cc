@@ -27,8 +27,8 @@ TEST(AddMonths, ClipsToTheMonthsEnd) {
 }
 
 TEST(Timestamp, KeepsNanosecondsBeforeTheEpochToo) {
-  for (const auto time : {absl::FromUnixNanos(1'498'780'800'123'456'789),
-                          absl::FromUnixNanos(-1), absl::UnixEpoch()}) {
+  for (const auto time : {absl::FromUnixNanos(1'498'780'800'123'456'789), absl::FromUnixNanos(-1),
+                          absl::UnixEpoch()}) {
     EXPECT_EQ(FromTimestamp(ToTimestamp(time)), time);
     EXPECT_GE(ToTimestamp(time).nanos(), 0);
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "services/platform/engine/registry.h"
 #include "library/library.pb.h"
+#include "services/platform/engine/registry.h"
 
 namespace sankofa::library {
 
@@ -25,8 +25,7 @@ struct BookDecider {
 
 struct LoanDecider {
   using State = v1::Loan;
-  using EventTypes =
-      engine::EventTypes<v1::Lent, v1::Renewed, v1::GivenBack, v1::ReaderForgotten>;
+  using EventTypes = engine::EventTypes<v1::Lent, v1::Renewed, v1::GivenBack, v1::ReaderForgotten>;
   static engine::Decision Decide(const State&, const v1::LendRequest& request,
                                  const engine::Context& context) {
     if (context.Related<v1::Book>(request.book_id()).copies() < 1) {
@@ -80,9 +79,9 @@ inline void Register(engine::Registry& registry) {
   registry.Command<BookDecider, v1::BuyRequest>(
       {.target = Target::kEither, .id = [](const auto& request) { return request.book_id(); }});
   registry.Command<LoanDecider, v1::LendRequest>(
-      {.target = Target::kNew,
-       .names = [](const auto& request, const auto&,
-                   Names& names) { names.Add<v1::Book>(request.book_id()); }});
+      {.target = Target::kNew, .names = [](const auto& request, const auto&, Names& names) {
+         names.Add<v1::Book>(request.book_id());
+       }});
   registry.Command<LoanDecider, v1::RenewRequest>(
       {.id = [](const auto& request) { return request.loan_id(); }});
   registry.Command<LoanDecider, v1::GiveBackRequest>(

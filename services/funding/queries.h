@@ -1,0 +1,10 @@
+#pragma once
+
+#include "services/platform/rpc/queries.h"
+
+namespace sankofa::funding {
+
+// The read methods. Lists read the typed columns that the deciders project; single resources read the state.
+void RegisterQueries(rpc::Queries& queries);
+
+}  // namespace sankofa::funding

@@ -1,0 +1,29 @@
+#include "services/funding/service.h"
+
+#include "sankofa/funding/v1/funding_service.pb.h"
+#include "services/funding/commands.h"
+#include "services/funding/queries.h"
+#include "services/funding/reactions.h"
+
+namespace sankofa::funding {
+
+// Generated from migrations/ at build time.
+std::vector<service::Migration> Migrations();
+
+const service::Definition& Definition() {
+  static const service::Definition definition = {
+      .name = "funding",
+      .rpc = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+          "sankofa.funding.v1.FundingService"),
+      .migrations = Migrations(),
+      .commands = [](engine::Registry& registry,
+                     const auto& /*blind*/) { RegisterCommands(registry); },
+      .queries = [](rpc::Queries& queries,
+                    service::Runtime& /*runtime*/) { RegisterQueries(queries); },
+      .reactions = React,
+      .parts = nullptr,
+  };
+  return definition;
+}
+
+}  // namespace sankofa::funding
