@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,7 +83,9 @@ inline v1::ProjectContent PoultryFarm(std::int64_t requested = 600'000) {
 
 class Desk {
  public:
-  test::World world{BindCommands};
+  // Apart from the desk, so that a desk can be moved.
+  std::unique_ptr<test::World> owned = std::make_unique<test::World>(BindCommands);
+  test::World& world = *owned;
   absl::Time now = Morning();
 
   [[nodiscard]] engine::Context As(const std::string& subject,
