@@ -212,11 +212,13 @@ class Figures {
 
   [[nodiscard]] std::vector<engine::Row> Rows() const {
     const std::vector<std::string> values = Values();
+    const std::string& date = facts_.header().registered_date();
     std::vector<engine::Row> rows;
     for (const auto& [key, value] : values_) {
       const auto& [kind, months, currency] = key;
       engine::Row row{{absl::StrCat(static_cast<int>(kind)), absl::StrCat(months), currency,
-                       absl::StrCat(value), facts_.header().registered_date()}};
+                       absl::StrCat(value),
+                       date.empty() ? std::nullopt : std::optional<std::string>(date)}};
       row.values.insert(row.values.end(), values.begin(), values.end());
       rows.push_back(std::move(row));
     }
@@ -314,10 +316,12 @@ void AddMoney(const v1::CaseFacts& facts, Figures& figures) {
 
 }  // namespace
 
-// Nothing before the case itself is known: the day of registration says to which period a figure belongs.
+// A row that says that the case is known, and its figures; none before the case itself is known, for the day of
+// registration says to which period a figure belongs.
 std::vector<engine::Row> CaseFactsDecider::Project(const State& state) {
-  if (!state.has_header()) return {};
   Figures figures(state);
+  figures.Set(v1::INDICATOR_KIND_UNSPECIFIED, 0);
+  if (state.header().registered_date().empty()) return figures.Rows();
   for (const v1::StageFact& stage : state.stages()) figures.Set(KindOf(stage.stage()), 1);
   AddVisits(state, figures);
   AddMoney(state, figures);

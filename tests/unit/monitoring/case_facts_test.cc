@@ -95,6 +95,7 @@ std::map<std::string, std::string> Figures(const v1::CaseFacts& facts) {
   std::map<std::string, std::string> figures;
   for (const engine::Row& row : CaseFactsDecider::Project(facts)) {
     const auto kind = static_cast<v1::IndicatorKind>(std::stoi(*row.values[0]));
+    if (kind == v1::INDICATOR_KIND_UNSPECIFIED) continue;
     figures[absl::StrCat(v1::IndicatorKind_Name(kind).substr(15), "/", *row.values[1], "/",
                          *row.values[2])] = *row.values[3];
   }
@@ -150,7 +151,11 @@ TEST_F(CaseFactsTest, ProjectsTheFiguresOfACase) {
 
 TEST_F(CaseFactsTest, CountsNothingBeforeTheCaseIsKnown) {
   ASSERT_EQ(Send(Fact(Grant("g1", 1)), "2017-01-15"), "OK");
-  EXPECT_THAT(CaseFactsDecider::Project(facts()), IsEmpty());
+  // Known, and nothing more.
+  const auto rows = CaseFactsDecider::Project(facts());
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].values[0], "0");
+  EXPECT_EQ(rows[0].values[4], std::nullopt);
   ASSERT_EQ(Send(Fact(Header()), "2017-01-15"), "OK");
   EXPECT_TRUE(Figures(facts()).contains("AMOUNT_GRANTED/0/EUR"));
 }
