@@ -83,6 +83,14 @@ class Runtime final : public rpc::Dispatcher {
   [[nodiscard]] Executor& executor() { return *executor_; }
   [[nodiscard]] postgres::Pool& pool() { return *pool_; }
   [[nodiscard]] const rpc::Clients& clients() const { return *clients_; }
+  // The part of this type that the definition made; null before Start and where there is none.
+  template <class P>
+  [[nodiscard]] P* part() const {
+    for (const auto& part : parts_) {
+      if (auto* found = dynamic_cast<P*>(part.get())) return found;
+    }
+    return nullptr;
+  }
   // For a part that reads topics itself: this service's certificate and brokers.
   [[nodiscard]] kafka::ClientOptions kafka_client() const;
 

@@ -10,6 +10,7 @@
 #include "sankofa/monitoring/v1/follow_up.pb.h"
 #include "sankofa/monitoring/v1/instrument.pb.h"
 #include "sankofa/monitoring/v1/survey.pb.h"
+#include "services/monitoring/commands.h"
 #include "services/monitoring/follow_up/alert.h"
 #include "services/monitoring/follow_up/case_facts.h"
 #include "services/monitoring/follow_up/follow_up.h"
@@ -25,13 +26,7 @@ inline const std::string kCase = "0190a000-0000-7000-8000-000000000001";
 inline const std::string kOtherCase = "0190a000-0000-7000-8000-000000000002";
 inline const std::string kGrant = "0190b000-0000-7000-8000-000000000001";
 
-inline void BindAll(engine::Registry& registry) {
-  BindFollowUp(registry);
-  BindAlert(registry);
-  BindCaseFacts(registry);
-  BindInstrument(registry);
-  BindSurvey(registry);
-}
+inline void BindAll(engine::Registry& registry) { BindCommands(registry); }
 
 // Noon of a day, "2017-07-30".
 inline absl::Time Noon(const std::string& day) {

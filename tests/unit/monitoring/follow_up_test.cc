@@ -18,6 +18,12 @@ using ::testing::SizeIs;
 
 using FollowUpTest = MonitoringTest;
 
+TEST(Commands, HoldTogether) {
+  engine::Registry registry;
+  BindCommands(registry);
+  EXPECT_TRUE(registry.Check().ok()) << registry.Check();
+}
+
 TEST_F(FollowUpTest, IsPlannedWhenAGrantIsSigned) {
   Begin();
   EXPECT_EQ(follow_up().state(), v1::FOLLOW_UP_STATE_ACTIVE);

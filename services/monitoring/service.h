@@ -1,0 +1,9 @@
+#pragma once
+
+#include "services/platform/service/definition.h"
+
+namespace sankofa::monitoring {
+
+[[nodiscard]] const service::Definition& Definition();
+
+}  // namespace sankofa::monitoring
