@@ -24,19 +24,29 @@ bool HasLiveProject(const v1::CaseFile& file, v1::ProjectKind kind) {
 Decision CaseFileDecider::Decide(const State& file, const v1::OpenCaseFileRequest& request,
                                  const Context& /*context*/) {
   if (file.erased()) return Events();
+  const auto given = [](const std::string& now, const std::string& before) {
+    return now.empty() ? before : now;
+  };
   v1::CaseFileOpened event;
   event.set_case_id(request.case_id());
-  event.set_reference(request.reference());
-  event.set_programme(request.programme());
-  event.set_host_country(request.host_country());
-  event.set_origin_country(request.origin_country());
-  event.set_responsible_organisation(request.responsible_organisation());
+  event.set_reference(given(request.reference(), file.reference()));
+  event.set_programme(given(request.programme(), file.programme()));
+  event.set_host_country(given(request.host_country(), file.host_country()));
+  event.set_origin_country(given(request.origin_country(), file.origin_country()));
+  event.set_responsible_organisation(
+      given(request.responsible_organisation(), file.responsible_organisation()));
+  State after = file;
+  Apply(after, event);
+  if (after.SerializeAsString() == file.SerializeAsString()) return Events();
   return engine::Emit(event);
 }
 
+// An assessment that is made again during the reintegration takes nothing back.
 Decision CaseFileDecider::Decide(const State& file, const v1::MoveCaseFileRequest& request,
                                  const Context& /*context*/) {
-  if (file.erased() || file.standing() == request.standing()) return Events();
+  const bool again = file.standing() == v1::CASE_STANDING_REINTEGRATING &&
+                     request.standing() == v1::CASE_STANDING_ASSESSED;
+  if (file.erased() || again || file.standing() == request.standing()) return Events();
   v1::CaseFileMoved event;
   event.set_case_id(request.case_id());
   event.set_standing(request.standing());

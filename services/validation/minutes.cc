@@ -92,8 +92,7 @@ class Writer {
         item.case_reference().empty() ? item.project_id() : item.case_reference();
     Add(absl::StrCat(number, ". ", Line(name), " - ", Line(item.title())));
     Add("   Type", "   Kind", KindText(item.kind()));
-    Add("   Projet", "   Project",
-        absl::StrCat(item.project_id(), french_ ? ", version " : ", version ", item.version()));
+    Add("   Projet", "   Project", absl::StrCat(item.project_id(), ", version ", item.version()));
     Add("   Demandé", "   Requested", Amount(item.requested()));
     if (!item.interested_seats().empty()) {
       Add("   Intérêt déclaré", "   Interest declared",
@@ -168,7 +167,7 @@ class Writer {
     switch (presence) {
       case v1::PRESENCE_HOLDER: return french_ ? "titulaire" : "holder";
       case v1::PRESENCE_DEPUTY: return french_ ? "suppléant" : "deputy";
-      default: return french_ ? "absent" : "absent";
+      default: return "absent";
     }
   }
 

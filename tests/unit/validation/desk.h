@@ -62,7 +62,7 @@ inline v1::ProjectContent PoultryFarm(std::int64_t requested = 600'000) {
   v1::ProjectContent content;
   content.set_title("Élevage de volailles");
   content.set_place("Bafoussam");
-  content.set_region("Ouest");
+  content.set_region("ouest");
   content.set_sector("agriculture");
   content.set_jobs(2);
   auto* chicks = content.add_items();
