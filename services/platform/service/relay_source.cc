@@ -41,6 +41,11 @@ absl::Status JournalRelaySource::Connect() {
   return absl::OkStatus();
 }
 
+absl::Status JournalRelaySource::Connected() const {
+  if (journal_ && !connection_->broken()) return absl::OkStatus();
+  return status::Unavailable("the relay's connection is lost, and the shard with it");
+}
+
 absl::StatusOr<bool> JournalRelaySource::Own() {
   if (auto connected = Connect(); !connected.ok()) return connected;
   return journal_->OwnShard(shard_);
@@ -54,7 +59,7 @@ void JournalRelaySource::Release() {
 }
 
 absl::StatusOr<kafka::RelayState> JournalRelaySource::Load() {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   auto progress = journal_->LoadProgress(shard_);
   if (!progress.ok()) return progress.status();
   kafka::RelayState state{.cursor = ToRelay(progress->cursor), .parked = {}};
@@ -66,7 +71,7 @@ absl::StatusOr<kafka::RelayState> JournalRelaySource::Load() {
 }
 
 absl::StatusOr<std::vector<RelayRow>> JournalRelaySource::Read(RelayPosition after, int limit) {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   auto rows = journal_->ReadShard(shard_, ToJournal(after), limit);
   if (!rows.ok()) return rows.status();
   return ToRelay(*std::move(rows));
@@ -75,31 +80,33 @@ absl::StatusOr<std::vector<RelayRow>> JournalRelaySource::Read(RelayPosition aft
 absl::StatusOr<std::vector<RelayRow>> JournalRelaySource::ReadCase(const std::string& partition_key,
                                                                    RelayPosition from,
                                                                    RelayPosition to, int limit) {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   auto rows = journal_->ReadParked(partition_key, ToJournal(from), ToJournal(to), limit);
   if (!rows.ok()) return rows.status();
   return ToRelay(*std::move(rows));
 }
 
 absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   postgres::ShardStep step{.cursor = ToJournal(update.cursor), .park = {}, .unpark = update.unpark};
   for (const ParkedCase& parked : update.park) {
     step.park.push_back(
         {parked.partition_key, ToJournal(parked.at), parked.reason, parked.attempts, parked.since});
   }
-  return journal_->SaveProgress(shard_, step);
+  const absl::Status saved = journal_->SaveProgress(shard_, step);
+  if (absl::IsFailedPrecondition(saved)) return status::Unavailable("the shard is not owned any more");
+  return saved;
 }
 
 absl::StatusOr<kafka::RelayLag> JournalRelaySource::Lag(RelayPosition after) {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   const auto unpublished = journal_->CountUnpublished(shard_, ToJournal(after));
   if (!unpublished.ok()) return unpublished.status();
   return kafka::RelayLag{.rows = unpublished->rows, .oldest = unpublished->oldest_record};
 }
 
 absl::StatusOr<bool> JournalRelaySource::Wait(absl::Time deadline) {
-  if (auto connected = Connect(); !connected.ok()) return connected;
+  if (auto connected = Connected(); !connected.ok()) return connected;
   return connection_->WaitForNotify(deadline);
 }
 

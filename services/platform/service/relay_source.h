@@ -9,7 +9,8 @@
 namespace sankofa::service {
 
 // One shard of a service's journal, as the relay asks for it, over a connection of its own: the shard is owned by the
-// connection's session. A lost connection is opened again by the next call, and ownership is taken anew.
+// connection's session, so a lost connection is lost ownership: every call but Own then says UNAVAILABLE, until Own has
+// connected anew and taken the shard.
 class JournalRelaySource final : public kafka::RelaySource {
  public:
   JournalRelaySource(postgres::ConnectOptions connect, std::string schema, int shard);
@@ -28,6 +29,7 @@ class JournalRelaySource final : public kafka::RelaySource {
 
  private:
   [[nodiscard]] absl::Status Connect();
+  [[nodiscard]] absl::Status Connected() const;
 
   const postgres::ConnectOptions connect_;
   const std::string schema_;

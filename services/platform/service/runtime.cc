@@ -1,6 +1,6 @@
 #include "services/platform/service/runtime.h"
 
-#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +23,7 @@ constexpr absl::Duration kMaintainInterval = absl::Hours(6);
 constexpr absl::Duration kReplayTimeout = absl::Seconds(5);
 constexpr absl::Duration kTopicTimeout = absl::Seconds(10);
 constexpr absl::Duration kDeadlineCommandTime = absl::Seconds(20);
+constexpr absl::Duration kRefusedDeadlinePause = absl::Minutes(10);
 constexpr int kDeadlinesAtOnce = 200;
 constexpr int kQueryQueueMax = 1024;
 constexpr int kNodeThreads = 2;
@@ -379,45 +380,55 @@ void Runtime::OpenStream(rpc::QueryRequest query, std::shared_ptr<rpc::StreamSin
   if (!queued) sink->Finish(status::Refuse(common::v1::REASON_OVERLOADED));
 }
 
+engine::Outcome Runtime::GiveDue(const engine::DueCommand& due, absl::Time now) {
+  const engine::CommandSpec* spec = registry_.FindCommand(due.command_type);
+  status::Check(spec != nullptr, due.command_type + " is due but bound to nothing");
+  std::shared_ptr<google::protobuf::Message> request(spec->prototype->New());
+  status::Check(request->ParseFromString(due.command), "a due command can't be parsed");
+  const auto* field = request->GetDescriptor()->FindFieldByName("request_id");
+  request->GetReflection()->SetString(
+      request.get(), field,
+      engine::DerivedId(absl::StrCat(due.stream.type, "/", due.stream.id),
+                        absl::StrCat("due ", due.version)));
+  engine::CommandCall call;
+  call.request = std::move(request);
+  call.actor.system = "clock";
+  call.now = now;
+  call.deadline = absl::Now() + kDeadlineCommandTime;
+  return executor_->Run(std::move(call));
+}
+
 absl::StatusOr<Runtime::DeadlinesRun> Runtime::RunDeadlines(absl::Time now) {
+  const std::scoped_lock one_at_a_time(deadlines_mutex_);
   DeadlinesRun run;
-  // A command that is given may set the next deadline of its aggregate; a refused one leaves its own in place, so rounds
-  // end when nothing but refused ones is left.
+  // Every deadline is given once in a run: one that is refused, or changes nothing, stays due and is not given again
+  // before kRefusedDeadlinePause. Asking for that many more keeps them from hiding those behind them.
+  std::set<std::pair<engine::StreamKey, std::int64_t>> seen;
+  std::erase_if(refused_deadlines_, [](const auto& refused) { return refused.second < absl::Now(); });
+  for (const auto& [deadline, until] : refused_deadlines_) seen.insert(deadline);
   while (true) {
     auto session = store_->Open(absl::Now() + kDeadlineCommandTime);
     if (!session.ok()) return session.status();
-    auto due = (*session)->Due(now, kDeadlinesAtOnce);
+    const auto due = (*session)->Due(now, kDeadlinesAtOnce + static_cast<int>(seen.size()));
     if (!due.ok()) return due.status();
     session->reset();
-    int effective = 0;
+    bool any = false;
     for (const engine::DueCommand& command : *due) {
-      const engine::CommandSpec* spec = registry_.FindCommand(command.command_type);
-      status::Check(spec != nullptr, command.command_type + " is due but bound to nothing");
-      std::shared_ptr<google::protobuf::Message> request(spec->prototype->New());
-      status::Check(request->ParseFromString(command.command), "a due command can't be parsed");
-      const auto* field = request->GetDescriptor()->FindFieldByName("request_id");
-      request->GetReflection()->SetString(
-          request.get(), field,
-          engine::DerivedId(absl::StrCat(command.stream.type, "/", command.stream.id),
-                            absl::StrCat("due ", command.version)));
-      engine::CommandCall call;
-      call.request = std::move(request);
-      call.actor.system = "clock";
-      call.now = now;
-      call.deadline = absl::Now() + kDeadlineCommandTime;
-      const auto outcome = executor_->Run(std::move(call));
+      const std::pair deadline(command.stream, command.version);
+      if (!seen.insert(deadline).second) continue;
+      any = true;
       ++run.commands;
-      if (outcome.ok()) {
-        ++effective;
-      } else {
-        ++run.refused;
-        telemetry::Warn("a deadline's command was refused", {{"command", command.command_type},
-                                                             {"aggregate", command.stream.type},
-                                                             {"id", command.stream.id},
-                                                             {"status", outcome.status()}});
-      }
+      const auto outcome = GiveDue(command, now);
+      if (outcome.ok()) continue;
+      ++run.refused;
+      refused_deadlines_[deadline] = absl::Now() + kRefusedDeadlinePause;
+      telemetry::Warn("a deadline's command was refused, it is given again later",
+                      {{"command", command.command_type},
+                       {"aggregate", command.stream.type},
+                       {"id", command.stream.id},
+                       {"status", outcome.status()}});
     }
-    if (effective == 0) return run;
+    if (!any) return run;
   }
 }
 

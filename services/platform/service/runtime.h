@@ -2,10 +2,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "services/platform/config/config.h"
@@ -100,6 +103,7 @@ class Runtime final : public rpc::Dispatcher {
   void RunQuery(WaitingThreads& threads, const rpc::Queries& queries, rpc::QueryRequest query,
                 std::function<void(absl::StatusOr<rpc::QueryAnswer>)> done);
   [[nodiscard]] absl::Status MaintainPartitions();
+  [[nodiscard]] engine::Outcome GiveDue(const engine::DueCommand& due, absl::Time now);
   void StartRelays();
   void StartReactions();
   void Tend();  // deadlines, partitions, retention, whether the database answers
@@ -124,6 +128,9 @@ class Runtime final : public rpc::Dispatcher {
   std::unique_ptr<kafka::ReactionSink> reaction_sink_;
   std::unique_ptr<kafka::ReactionRunner> reaction_runner_;
   std::vector<std::unique_ptr<Part>> parts_;
+
+  std::mutex deadlines_mutex_;
+  std::map<std::pair<engine::StreamKey, std::int64_t>, absl::Time> refused_deadlines_;  // until when
 
   std::atomic<bool> started_ = false;
   std::atomic<bool> database_up_ = false;
