@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "services/monitoring/service.h"
 #include "services/platform/config/config.h"
 #include "services/platform/service/node.h"
 #include "services/platform/telemetry/log.h"
@@ -23,7 +24,8 @@ namespace sankofa {
 namespace {
 
 const std::vector<const service::Definition*>& Services() {
-  static const std::vector<const service::Definition*> services = {&validation::Definition()};
+  static const std::vector<const service::Definition*> services = {&validation::Definition(),
+                                                                   &monitoring::Definition()};
   return services;
 }
 

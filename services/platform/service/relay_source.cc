@@ -94,7 +94,8 @@ absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
         {parked.partition_key, ToJournal(parked.at), parked.reason, parked.attempts, parked.since});
   }
   const absl::Status saved = journal_->SaveProgress(shard_, step);
-  if (absl::IsFailedPrecondition(saved)) return status::Unavailable("the shard is not owned any more");
+  if (absl::IsFailedPrecondition(saved))
+    return status::Unavailable("the shard is not owned any more");
   return saved;
 }
 

@@ -404,7 +404,8 @@ absl::StatusOr<Runtime::DeadlinesRun> Runtime::RunDeadlines(absl::Time now) {
   // Every deadline is given once in a run: one that is refused, or changes nothing, stays due and is not given again
   // before kRefusedDeadlinePause. Asking for that many more keeps them from hiding those behind them.
   std::set<std::pair<engine::StreamKey, std::int64_t>> seen;
-  std::erase_if(refused_deadlines_, [](const auto& refused) { return refused.second < absl::Now(); });
+  std::erase_if(refused_deadlines_,
+                [](const auto& refused) { return refused.second < absl::Now(); });
   for (const auto& [deadline, until] : refused_deadlines_) seen.insert(deadline);
   while (true) {
     auto session = store_->Open(absl::Now() + kDeadlineCommandTime);

@@ -130,7 +130,8 @@ class Runtime final : public rpc::Dispatcher {
   std::vector<std::unique_ptr<Part>> parts_;
 
   std::mutex deadlines_mutex_;
-  std::map<std::pair<engine::StreamKey, std::int64_t>, absl::Time> refused_deadlines_;  // until when
+  std::map<std::pair<engine::StreamKey, std::int64_t>, absl::Time>
+      refused_deadlines_;  // until when
 
   std::atomic<bool> started_ = false;
   std::atomic<bool> database_up_ = false;
