@@ -239,6 +239,7 @@ void Runtime::StartReactions() {
   auto waiting = telemetry::GetGauge("sankofa_events_waiting",
                                      "Events that wait for one before them.", labels);
   kafka::ReactionOptions options;
+  options.node = config().node.id;
   options.service = definition_.name;
   options.sources = {reactions_.sources().begin(), reactions_.sources().end()};
   const auto& kafka = config().kafka;
