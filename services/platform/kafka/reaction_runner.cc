@@ -69,9 +69,14 @@ ReactionRunner::ReactionRunner(ReactionOptions options, ReactionSink& sink, Repl
       replay_(replay),
       open_consumer_(std::move(consumers)),
       clock_(clock),
-      backoff_(options_.retry) {}
+      backoff_(options_.retry) {
+  status::Check(!options_.node.empty() && !options_.service.empty(), "reactions have a home");
+}
 
-ReactionRunner::~ReactionRunner() { Stop(); }
+ReactionRunner::~ReactionRunner() {
+  Stop();
+  consumer_.reset();  // while what its callbacks use is still there
+}
 
 void ReactionRunner::Start() {
   status::Check(!thread_.joinable() && !stopping_, "a reaction runner starts once");
@@ -397,26 +402,31 @@ bool ReactionRunner::GiveUp(HeldStreams::iterator stream, std::string_view why) 
   return true;
 }
 
-bool ReactionRunner::EnforceLimits() {
+ReactionRunner::HeldStreams::iterator ReactionRunner::OverLimit() {
   const absl::Time now = clock_.Now();
+  const auto alone = std::find_if(held_.begin(), held_.end(), [&](const auto& stream) {
+    const Held& held = stream.second;
+    return static_cast<int>(held.events.size()) > options_.held_stream_events ||
+           now - held.since > options_.held_age;
+  });
+  if (alone != held_.end()) return alone;
+  if (held_events_ <= options_.held_events && held_bytes_ <= options_.held_bytes) return alone;
+  return std::min_element(held_.begin(), held_.end(), [](const auto& a, const auto& b) {
+    return a.second.since < b.second.since;
+  });
+}
+
+bool ReactionRunner::EnforceLimits() {
   bool worked = false;
-  const auto over = [&] {
-    return std::find_if(held_.begin(), held_.end(), [&](const auto& stream) {
-      const Held& held = stream.second;
-      return static_cast<int>(held.events.size()) > options_.held_stream_events ||
-             now - held.since > options_.held_age;
-    });
-  };
-  for (auto stream = over(); stream != held_.end(); stream = over()) {
-    if (!GiveUp(stream, "more events wait, or for longer, than is held in memory")) return worked;
-    worked = true;
-  }
-  while (held_events_ > options_.held_events || held_bytes_ > options_.held_bytes) {
-    const auto oldest = std::min_element(
-        held_.begin(), held_.end(),
-        [](const auto& a, const auto& b) { return a.second.since < b.second.since; });
-    if (!GiveUp(oldest, "too many events of all streams wait")) return worked;
-    worked = true;
+  for (auto stream = OverLimit(); stream != held_.end(); stream = OverLimit()) {
+    const absl::Time now = clock_.Now();
+    if (backoff_.Waiting(now) || stopping_) return worked;
+    // Many may have come at once: its source is asked before they are given up.
+    const auto source = sources_.find(stream->first.source);
+    const bool away = source != sources_.end() && source->second.Waiting(now);
+    const engine::InboxStream name = stream->first;
+    worked |= away ? GiveUp(stream, "more events wait, or for longer, than is held in memory")
+                   : FillGap(name, stream->second.missing);
   }
   return worked;
 }

@@ -169,6 +169,7 @@ class ReactionRunner {
   // True where the stream got on.
   bool FillGap(const engine::InboxStream& stream, std::int64_t missing);
   bool GiveUp(HeldStreams::iterator stream, std::string_view why);
+  HeldStreams::iterator OverLimit();  // the end where there is none
   [[nodiscard]] Offsets Done() const;
   void OnRevoked(const std::vector<TopicPartition>& partitions, bool lost);
   void Failed(const absl::Status& why);

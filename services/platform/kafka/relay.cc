@@ -33,7 +33,9 @@ Relay::Relay(RelayOptions options, RelaySource& source, ProducerFactory producer
       source_(source),
       open_producer_(std::move(producers)),
       clock_(clock),
-      backoff_(options_.retry) {}
+      backoff_(options_.retry) {
+  status::Check(!options_.node.empty() && !options_.service.empty(), "a relay has a home");
+}
 
 Relay::~Relay() { Stop(); }
 
