@@ -318,7 +318,9 @@ void Relay::Park(const std::string& partition_key, RelayPosition at, const absl:
 }
 
 void Relay::Unpark(const std::string& partition_key) {
-  telemetry::Info("parked case is published", {{"partition_key", partition_key}});
+  if (parked_.at(partition_key).attempts > 0) {
+    telemetry::Info("parked case is published", {{"partition_key", partition_key}});
+  }
   unsaved_park_.erase(partition_key);
   unsaved_unpark_.insert(partition_key);
   retry_at_.erase(partition_key);
@@ -363,6 +365,7 @@ void Relay::TryCase(ParkedCase& parked) {
                           {{"partition_key", key}, {"status", status}});
         }
         ++parked.attempts;
+        parked.at = row.at;
         parked.reason = std::string(status.message());
         retry_at_[key] = clock_.Now() + options_.parked_retry.After(parked.attempts);
         unsaved_park_.insert(key);
