@@ -218,7 +218,7 @@ const std::string& GrantsSql() {
       " and ($5::int = 0 or state = $5::int)"
       " and ($6 = '0' or position(' ' || $6 || ' ' in instalment_states) > 0)"
       " and ($7 = '' or (reserved_time, owner_id) <"
-      " ('epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8))"
+      " ('epoch'::timestamptz + nullif($7, '')::bigint * interval '1 microsecond', $8))"
       " order by reserved_time desc, owner_id desc limit $9::int");
   return sql;
 }

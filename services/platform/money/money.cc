@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sankofa/common/v1/common_reason.pb.h"
+#include "services/platform/status/check.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/status/text.h"
 
@@ -129,6 +130,11 @@ absl::StatusOr<Money> Sum(std::string_view currency, std::span<const Money> amou
     if (!sum.ok()) return sum;
   }
   return sum;
+}
+
+Money Must(absl::StatusOr<Money> result) {
+  status::Check(result.ok(), "a sum of money that was checked before has failed");
+  return *std::move(result);
 }
 
 absl::StatusOr<Conversion> Convert(const Money& amount, std::string_view currency) {

@@ -43,6 +43,9 @@ struct Currency {
 // The sum of `amounts`, all in `currency`; zero for none.
 [[nodiscard]] absl::StatusOr<Money> Sum(std::string_view currency, std::span<const Money> amounts);
 
+// The value of a calculation that cannot fail because its inputs were checked before; ends the process if it did.
+[[nodiscard]] Money Must(absl::StatusOr<Money> result);
+
 // An amount in another currency, with all that is needed to check it by hand.
 struct Conversion {
   Money source;
