@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "services/funding/service.h"
 #include "services/monitoring/service.h"
 #include "services/platform/config/config.h"
 #include "services/platform/service/node.h"
@@ -24,8 +25,8 @@ namespace sankofa {
 namespace {
 
 const std::vector<const service::Definition*>& Services() {
-  static const std::vector<const service::Definition*> services = {&validation::Definition(),
-                                                                   &monitoring::Definition()};
+  static const std::vector<const service::Definition*> services = {
+      &validation::Definition(), &funding::Definition(), &monitoring::Definition()};
   return services;
 }
 
