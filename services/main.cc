@@ -13,6 +13,7 @@
 #include "services/platform/config/config.h"
 #include "services/platform/service/node.h"
 #include "services/platform/telemetry/log.h"
+#include "services/registration/service.h"
 #include "services/validation/service.h"
 
 // The one binary of a node:
@@ -26,7 +27,8 @@ namespace {
 
 const std::vector<const service::Definition*>& Services() {
   static const std::vector<const service::Definition*> services = {
-      &validation::Definition(), &funding::Definition(), &monitoring::Definition()};
+      &registration::Definition(), &validation::Definition(), &funding::Definition(),
+      &monitoring::Definition()};
   return services;
 }
 
