@@ -197,7 +197,7 @@ TEST_F(ServiceTest, TheFreeTextIsStoredSealed) {
 
 TEST_F(ServiceTest, EventsOfAProjectAreKeyedByTheCaseAndTheFileIsNotPublished) {
   HearUntilAssessed();
-  const std::string id = Draft();
+  Draft();
   for (const engine::JournalRow& row : store_.journal()) {
     EXPECT_EQ(row.partition_key, kCase);
     EXPECT_EQ(row.publish, row.stream.type != "CaseFile") << row.event_type;
