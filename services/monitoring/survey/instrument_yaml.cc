@@ -27,7 +27,7 @@ struct Node {
   Kind kind = Kind::kNull;
   std::string text;
   std::vector<Node> items;
-  std::vector<std::pair<std::string, Node>> fields;
+  std::vector<std::string> keys;  // of a map: of the item in the same place
 };
 
 // What is wrong, and where. Thrown inside this file only: out of yaml-cpp's parser, and from deep inside a document.
@@ -55,14 +55,13 @@ class Builder final : public YAML::EventHandler {
     CheckTag(mark, tag);
     if (WantsKey()) {
       Node& map = *open_.back();
-      for (const auto& [name, _] : map.fields) {
-        if (name == value) throw Wrong{Line(mark), "the key stands twice"};
+      if (std::find(map.keys.begin(), map.keys.end(), value) != map.keys.end()) {
+        throw Wrong{Line(mark), "the key stands twice"};
       }
-      map.fields.emplace_back(value, Node{});
-      has_key_.back() = true;
+      map.keys.push_back(value);
       return;
     }
-    Open(mark, Node{.kind = Node::Kind::kScalar, .text = value, .items = {}, .fields = {}});
+    Open(mark, Node{.kind = Node::Kind::kScalar, .text = value, .items = {}, .keys = {}});
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t /*anchor*/,
                        YAML::EmitterStyle::value /*style*/) override {
@@ -83,7 +82,8 @@ class Builder final : public YAML::EventHandler {
     if (!tag.empty() && tag != "?" && tag != "!") throw Wrong{Line(mark), "tags are not allowed"};
   }
   [[nodiscard]] bool WantsKey() const {
-    return !open_.empty() && open_.back()->kind == Node::Kind::kMap && !has_key_.back();
+    return !open_.empty() && open_.back()->kind == Node::Kind::kMap &&
+           open_.back()->keys.size() == open_.back()->items.size();
   }
 
   // Puts `node` where the document is: as the root, a list's next item, or the value of the key before it. The address
@@ -91,26 +91,18 @@ class Builder final : public YAML::EventHandler {
   Node& Open(const YAML::Mark& mark, Node node) {
     if (++nodes_ > kNodesMax) throw Wrong{Line(mark), "the document is too large"};
     if (open_.empty()) return root_ = std::move(node);
-    Node& parent = *open_.back();
-    if (parent.kind == Node::Kind::kList) return parent.items.emplace_back(std::move(node));
-    if (!has_key_.back()) throw Wrong{Line(mark), "a key must be a word"};
-    has_key_.back() = false;
-    return parent.fields.back().second = std::move(node);
+    if (WantsKey()) throw Wrong{Line(mark), "a key must be a word"};
+    return open_.back()->items.emplace_back(std::move(node));
   }
   void Enter(const YAML::Mark& mark, Node::Kind kind) {
     if (open_.size() >= kDepthMax) throw Wrong{Line(mark), "the document is nested too deeply"};
-    Node& node = Open(mark, Node{.kind = kind, .text = {}, .items = {}, .fields = {}});
+    Node& node = Open(mark, Node{.kind = kind, .text = {}, .items = {}, .keys = {}});
     open_.push_back(&node);
-    has_key_.push_back(false);
   }
-  void Leave() {
-    open_.pop_back();
-    has_key_.pop_back();
-  }
+  void Leave() { open_.pop_back(); }
 
   Node root_;
   std::vector<Node*> open_;
-  std::vector<bool> has_key_;  // of each open map: a key waits for its value
   int nodes_ = 0;
 };
 
@@ -124,17 +116,17 @@ class Place {
   // This place is a map with these keys and no others.
   void OnlyKeys(const std::set<std::string>& known) const {
     if (node_.kind != Node::Kind::kMap) Fail("must be a map");
-    for (const auto& [name, _] : node_.fields) {
-      if (!known.contains(name)) {
-        throw Wrong{path_, absl::StrCat("the key \"", name.substr(0, 40), "\" is not known")};
+    for (const std::string& key : node_.keys) {
+      if (!known.contains(key)) {
+        throw Wrong{path_, absl::StrCat("the key \"", key.substr(0, 40), "\" is not known")};
       }
     }
   }
   [[nodiscard]] std::optional<Place> Find(const std::string& name) const {
-    for (const auto& [key, node] : node_.fields) {
-      if (key == name) return Place(node, absl::StrCat(path_, ".", name));
-    }
-    return std::nullopt;
+    const auto key = std::find(node_.keys.begin(), node_.keys.end(), name);
+    if (key == node_.keys.end()) return std::nullopt;
+    const auto place = static_cast<size_t>(key - node_.keys.begin());
+    return Place(node_.items[place], absl::StrCat(path_, ".", name));
   }
   [[nodiscard]] Place At(const std::string& name) const {
     const auto found = Find(name);
