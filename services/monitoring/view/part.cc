@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/kafka/event.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/status/check.h"
 #include "services/platform/telemetry/log.h"
@@ -17,8 +18,7 @@ constexpr absl::Duration kRefreshInterval = absl::Seconds(1);
 constexpr absl::Duration kTopicTimeout = absl::Seconds(10);
 constexpr char kConsumer[] = "monitoring.view";  // the group is called "sankofa." and this
 
-// The sink reports no gaps, so nothing is ever asked of it.
-class NoReplay final : public kafka::ReplaySource {
+class NoReplaySource final : public kafka::ReplaySource {
  public:
   absl::StatusOr<std::vector<engine::IncomingEvent>> Fetch(const std::string& /*source*/,
                                                            const engine::StreamKey& /*stream*/,
@@ -32,17 +32,14 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
   const telemetry::Labels labels = {{"service", kConsumer}};
   auto lag = telemetry::GetGauge("sankofa_consumer_lag_messages",
                                  "Events in Kafka that were not read yet.", labels);
-  kafka::ReactionOptions options;
-  options.node = runtime.config().node.id;
-  options.service = kConsumer;
-  options.sources = {"registration", "validation", "funding", "monitoring"};
+  kafka::ReactionOptions options = ViewConsumerOptions(runtime.config().node.id);
   options.ensure_topics = [&runtime, sources = options.sources] {
     auto admin = kafka::OpenAdmin(runtime.kafka_client());
     if (!admin.ok()) return admin.status();
     const auto& kafka = runtime.config().kafka;
     std::vector<kafka::TopicSpec> topics;
     for (const std::string& source : sources) {
-      topics.push_back({.name = absl::StrCat("sankofa.", source),
+      topics.push_back({.name = kafka::TopicOf(source),
                         .partitions = kafka.partitions,
                         .replication = kafka.replication,
                         .retention = absl::Hours(kafka.retention_hours)});
@@ -56,6 +53,19 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
 }
 
 }  // namespace
+
+kafka::ReactionOptions ViewConsumerOptions(const std::string& node) {
+  kafka::ReactionOptions options;
+  options.node = node;
+  options.service = kConsumer;
+  options.sources = {"registration", "validation", "funding", "monitoring"};
+  return options;
+}
+
+kafka::ReplaySource& NoReplay() {
+  static NoReplaySource source;
+  return source;
+}
 
 absl::StatusOr<engine::ReactionResult> ViewSink::Apply(
     std::span<const engine::IncomingEvent> events) {
@@ -79,9 +89,8 @@ ViewPart::ViewPart(service::Runtime& runtime) : hub_(kWatchersMax) {
   source_ = std::make_unique<RpcEventSource>(runtime.clients());
   views_ = std::make_unique<Views>(*store_, *source_, hub_);
   sink_ = std::make_unique<ViewSink>(*views_);
-  no_replay_ = std::make_unique<NoReplay>();
   runner_ = std::make_unique<kafka::ReactionRunner>(
-      OptionsOf(runtime), *sink_, *no_replay_, [&runtime](kafka::ConsumerOptions consumer) {
+      OptionsOf(runtime), *sink_, NoReplay(), [&runtime](kafka::ConsumerOptions consumer) {
         return kafka::OpenConsumer(runtime.kafka_client(), std::move(consumer));
       });
   runner_->Start();

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "services/monitoring/view/source.h"
@@ -32,6 +33,13 @@ class ViewSink final : public kafka::ReactionSink {
   Views& views_;
 };
 
+// How the view's consumer reads the topics on a node: as the group "sankofa.monitoring.view". Without the parts that
+// need a running service.
+[[nodiscard]] kafka::ReactionOptions ViewConsumerOptions(const std::string& node);
+
+// The sink reports no gaps, so nothing is ever asked of this.
+[[nodiscard]] kafka::ReplaySource& NoReplay();
+
 // The view's own consumer, as the group "sankofa.monitoring.view", and the ear of those who watch. While Redis is away
 // the consumer stands still with its offsets, so that nothing it should have written is lost; who watches is then told
 // from the journals, once a second.
@@ -53,7 +61,6 @@ class ViewPart final : public service::Part {
   WatchHub hub_;
   std::unique_ptr<Views> views_;
   std::unique_ptr<ViewSink> sink_;
-  std::unique_ptr<kafka::ReplaySource> no_replay_;
   std::unique_ptr<kafka::ReactionRunner> runner_;
 
   std::mutex mutex_;
