@@ -109,7 +109,7 @@ void RegisterKnown(Registry& registry) {
 
 }  // namespace
 
-void RegisterCommands(Registry& registry) {
+void BindCommands(Registry& registry) {
   RegisterBudget(registry);
   RegisterGrant(registry);
   RegisterKnown(registry);

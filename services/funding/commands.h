@@ -5,6 +5,6 @@
 namespace sankofa::funding {
 
 // Which aggregates each command touches, and which facts it needs. One entry a command, in the order of the service.
-void RegisterCommands(engine::Registry& registry);
+void BindCommands(engine::Registry& registry);
 
 }  // namespace sankofa::funding

@@ -277,14 +277,15 @@ union all
 select distinct 'batch', '', batch_id, 0, 0
   from p group by batch_id, currency having sum(amount) <> 0
 union all
-select 'line', currency, owner_id, 0, 0
+select 'line', l.currency, l.owner_id, 0, 0
   from budget_line l
- where ($1 = '' or currency = $1)
-   and (available, reserved, spent) is distinct from (
-     select coalesce(-sum(amount) filter (where account = 'line_available'), 0),
-            coalesce(-sum(amount) filter (where account = 'line_reserved'), 0),
-            coalesce(-sum(amount) filter (where account = 'line_spent'), 0)
-       from posting where holder = l.owner_id and account like 'line!_%' escape '!')
+ cross join lateral (
+   select coalesce(-sum(amount) filter (where account = 'line_available'), 0) as available,
+          coalesce(-sum(amount) filter (where account = 'line_reserved'), 0) as reserved,
+          coalesce(-sum(amount) filter (where account = 'line_spent'), 0) as spent
+     from posting where holder = l.owner_id and account like 'line!_%' escape '!') posted
+ where ($1 = '' or l.currency = $1)
+   and (l.available, l.reserved, l.spent) <> (posted.available, posted.reserved, posted.spent)
 order by 1, 2, 3)sql";
   return sql;
 }
@@ -383,7 +384,7 @@ absl::StatusOr<v1::GetStatementResponse> GetStatement(QueryCall& call,
 
 }  // namespace
 
-void RegisterQueries(rpc::Queries& queries) {
+void BindQueries(rpc::Queries& queries) {
   queries.On<v1::GetAgreementRequest, v1::Agreement>([](QueryCall& call, const auto& request) {
     return call.Load<v1::Agreement>(request.agreement());
   });

@@ -5,6 +5,6 @@
 namespace sankofa::funding {
 
 // The read methods. Lists read the typed columns that the deciders project; single resources read the state.
-void RegisterQueries(rpc::Queries& queries);
+void BindQueries(rpc::Queries& queries);
 
 }  // namespace sankofa::funding

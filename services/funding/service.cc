@@ -16,10 +16,8 @@ const service::Definition& Definition() {
       .rpc = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
           "sankofa.funding.v1.FundingService"),
       .migrations = Migrations(),
-      .commands = [](engine::Registry& registry,
-                     const auto& /*blind*/) { RegisterCommands(registry); },
-      .queries = [](rpc::Queries& queries,
-                    service::Runtime& /*runtime*/) { RegisterQueries(queries); },
+      .commands = [](engine::Registry& registry, const auto& /*blind*/) { BindCommands(registry); },
+      .queries = [](rpc::Queries& queries, service::Runtime& /*runtime*/) { BindQueries(queries); },
       .reactions = React,
       .parts = nullptr,
   };

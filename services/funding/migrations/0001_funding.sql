@@ -69,7 +69,7 @@ create index grant_list_newest on grant_list (reserved_time desc, owner_id desc)
 create index grant_list_case on grant_list (case_id);
 create index grant_list_project on grant_list (project_id);
 
--- The ledger. Rows are added and never changed: the service's own role may not do it either.
+-- The ledger. Rows are added and never changed; the trigger's function is the platform's, which guards the journal too.
 create table posting (
   position bigint generated always as identity primary key,
   owner_id text not null,
@@ -85,10 +85,5 @@ create table posting (
 create index posting_holder on posting (holder, position);
 create index posting_batch on posting (batch_id);
 
-create function refuse_change() returns trigger language plpgsql as $$
-begin
-  raise exception 'postings are only ever added';
-end
-$$;
 create trigger posting_append_only before update or delete or truncate on posting
-  for each statement execute function refuse_change();
+  for each statement execute function refuse_change('posting');

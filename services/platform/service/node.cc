@@ -118,8 +118,13 @@ void Node::Tend(Runtime& runtime) {
     const absl::Status started = runtime.Start();
     lock.lock();
     if (started.ok()) break;
-    waiting.Met(telemetry::Level::kWarn, "not serving: the database is not ready, trying again",
-                {{"status", started}});
+    if (status::IsTransient(started)) {
+      waiting.Met(telemetry::Level::kWarn, "not serving: the database is not ready, trying again",
+                  {{"status", started}});
+    } else {
+      waiting.Met(telemetry::Level::kError, "not serving: the service can't start, see status",
+                  {{"status", started}});
+    }
     wake_.wait_for(lock, absl::ToChronoMilliseconds(pause), [this] { return stopping_; });
     pause = std::min(pause * 2, kBringUpLongestPause);
   }

@@ -46,7 +46,7 @@ void Hear(World& world, const Event& event, absl::Time when = Morning()) {
 }
 
 TEST(Reactions, KeepTheDayOfTheFirstSubmission) {
-  World world(RegisterCommands);
+  World world(BindCommands);
   registration::v1::CaseRegistered registered;
   registered.set_case_id("c");
   registered.set_person_id("p");
@@ -72,7 +72,7 @@ TEST(Reactions, KeepTheDayOfTheFirstSubmission) {
 }
 
 TEST(Reactions, ErasureDestroysTheKeyOnce) {
-  World world(RegisterCommands);
+  World world(BindCommands);
   registration::v1::CaseErased erased;
   erased.set_case_id("c");
   Hear(world, erased);
@@ -84,7 +84,7 @@ TEST(Reactions, ErasureDestroysTheKeyOnce) {
 }
 
 TEST(Reactions, KnowAnApprovedProject) {
-  World world(RegisterCommands);
+  World world(BindCommands);
   validation::v1::ProjectApproved approved;
   approved.set_project_id("p");
   approved.set_case_id("c");

@@ -74,7 +74,7 @@ inline v1::ReserveGrantRequest ReserveRequest(std::int64_t cents, int number = 1
 
 class Office {
  public:
-  Office() : world_(RegisterCommands) {
+  Office() : world_(BindCommands) {
     v1::RecordAgreementRequest agreement;
     agreement.set_agreement("ofii-minrex");
     agreement.set_funder("ofii");
