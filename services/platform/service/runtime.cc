@@ -395,6 +395,8 @@ engine::Outcome Runtime::GiveDue(const engine::DueCommand& due, absl::Time now) 
   call.request = std::move(request);
   call.actor.system = "clock";
   call.now = now;
+  // In the trace of who asked for it; in one of its own where nobody did.
+  call.traceparent = telemetry::ChildTraceparent(telemetry::CurrentTraceparent());
   call.deadline = absl::Now() + kDeadlineCommandTime;
   return executor_->Run(std::move(call));
 }
