@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -31,9 +32,17 @@ struct Node {
 };
 
 // What is wrong, and where. Thrown inside this file only: out of yaml-cpp's parser, and from deep inside a document.
-struct Wrong {
-  std::string path;
-  std::string what;
+class Wrong final : public std::exception {
+ public:
+  Wrong(std::string path, std::string problem)
+      : path_(std::move(path)), problem_(std::move(problem)) {}
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] const char* what() const noexcept override { return problem_.c_str(); }
+
+ private:
+  std::string path_;
+  std::string problem_;
 };
 
 // Builds the tree from the parser's events. A tree of one's own, for yaml-cpp's nodes hide aliases and double keys.
@@ -312,7 +321,7 @@ absl::StatusOr<v1::InstrumentDefinition> ParseInstrument(const std::string& yaml
   try {
     return Parse(yaml);
   } catch (const Wrong& wrong) {
-    return refuse(wrong.path, wrong.what);
+    return refuse(wrong.path(), wrong.problem());
   } catch (const YAML::Exception& exception) {
     return refuse(absl::StrCat(":", exception.mark.line + 1), exception.msg);
   }
