@@ -161,7 +161,7 @@ absl::StatusOr<Known> KnownHeaders(const Message& message) {
   if (message.headers.size() > kHeadersMax) return Malformed("too many headers");
   Known known;
   for (const Header& header : message.headers) {
-    const auto name = std::find(kKnown.begin(), kKnown.end(), header.name);
+    const auto* const name = std::find(kKnown.begin(), kKnown.end(), header.name);
     if (name == kKnown.end()) continue;
     if (!known.emplace(*name, header.value).second) {
       return absl::InvalidArgumentError(

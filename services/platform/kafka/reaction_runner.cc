@@ -176,7 +176,7 @@ bool ReactionRunner::Receive(absl::Duration wait) {
   }
   Succeeded();
   if (messages->empty()) return false;
-  Accept(*std::move(messages));
+  Accept(*messages);
   return true;
 }
 
@@ -190,7 +190,7 @@ void ReactionRunner::StayInGroup(absl::Duration wait) {
   }
   auto messages = consumer_->PollBatch(options_.batch_events, wait);
   // Some may have been on their way when it was paused.
-  if (messages.ok()) Accept(*std::move(messages));
+  if (messages.ok()) Accept(*messages);
 }
 
 void ReactionRunner::WaitForStop(absl::Duration wait) {
@@ -198,7 +198,7 @@ void ReactionRunner::WaitForStop(absl::Duration wait) {
   stopped_.wait_for(lock, absl::ToChronoNanoseconds(wait), [&] { return stopping_.load(); });
 }
 
-void ReactionRunner::Accept(std::vector<Message> messages) {
+void ReactionRunner::Accept(const std::vector<Message>& messages) {
   for (const Message& message : messages) {
     received_[message.from()] = message.offset + 1;
     auto event = ParseEvent(message);

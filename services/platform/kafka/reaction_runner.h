@@ -157,7 +157,7 @@ class ReactionRunner {
   [[nodiscard]] absl::Status OpenConsumer();
   void StayInGroup(absl::Duration wait);
   void WaitForStop(absl::Duration wait);
-  void Accept(std::vector<Message> messages);
+  void Accept(const std::vector<Message>& messages);
   void AcceptEvent(Pending pending);
   bool BuryMalformed();
   bool ApplyPending();

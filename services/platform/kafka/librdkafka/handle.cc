@@ -231,7 +231,8 @@ absl::Status Handle::New(rd_kafka_type_t type, Conf conf) {
         absl::StrCat("Kafka client: ", error.data(), ". Check the files ", client_.ca, ", ",
                      client_.certificate, " and ", client_.key, "."));
   }
-  static_cast<void>(conf.release());  // now librdkafka's
+  // Now librdkafka's.
+  conf.release();  // NOLINT(bugprone-unused-return-value)
   return absl::OkStatus();
 }
 
