@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/funding/service.h"
 #include "services/monitoring/service.h"
 #include "services/platform/config/config.h"
@@ -47,9 +49,11 @@ absl::StatusOr<config::Config> LoadConfig(const std::string& file) {
   auto config = config::Load(file);
   if (!config.ok()) return config;
   telemetry::ConfigureLog({.level = config->log.level, .node = config->node.id, .service = ""});
+  std::vector<std::string> settings;
   for (const auto& [key, value] : config::Effective(*config)) {
-    telemetry::Debug("setting", {{"key", key}, {"value", value}});
+    settings.push_back(absl::StrCat(key, "=", value));
   }
+  telemetry::Info("settings", {{"effective", absl::StrJoin(settings, " ")}});
   for (const std::string& name : config->ignored_variables) {
     telemetry::Warn("an environment variable looks like a setting and is none", {{"name", name}});
   }
