@@ -191,10 +191,11 @@ absl::StatusOr<Conf> Handle::CommonConf() {
       {"socket.keepalive.enable", "true"},
       {"log.connection.close", "false"},
       {"allow.auto.create.topics", "false"},
-      // A broker that comes back is found again within two seconds, and a new topic within half a minute.
+      // A broker that comes back is found again within two seconds. So is a topic that was made while the group was
+      // formed: until then the group reads all topics but that one.
       {"reconnect.backoff.ms", "100"},
       {"reconnect.backoff.max.ms", "2000"},
-      {"topic.metadata.refresh.interval.ms", "30000"},
+      {"topic.metadata.refresh.interval.ms", "2000"},
   };
   if (all) {
     settings.insert(settings.end(), {{"security.protocol", "ssl"},
