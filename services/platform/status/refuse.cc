@@ -1,5 +1,6 @@
 #include "services/platform/status/refuse.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/cord.h"
@@ -93,6 +94,30 @@ std::vector<std::string> FieldsOf(const absl::Status& status) {
     }
   }
   return fields;
+}
+
+Detail DetailOf(const absl::Status& status) {
+  Detail detail;
+  if (const auto bad_request = Read<google::rpc::BadRequest>(status)) {
+    for (const auto& violation : bad_request->field_violations()) {
+      detail.fields.push_back({violation.field(), violation.description()});
+    }
+  }
+  if (const auto info = Read<google::rpc::ErrorInfo>(status)) {
+    detail.metadata.assign(info->metadata().begin(), info->metadata().end());
+    std::sort(detail.metadata.begin(), detail.metadata.end());
+  }
+  return detail;
+}
+
+std::string TextOf(const absl::Status& status, std::string_view language) {
+  if (language == "fr") {
+    const auto cord = status.GetPayload(Absl(kFrench));
+    google::rpc::LocalizedMessage french;
+    if (cord && french.ParseFromString(std::string(*cord))) return french.message();
+  }
+  const auto english = Read<google::rpc::LocalizedMessage>(status);
+  return english ? english->message() : std::string(status.message());
 }
 
 absl::Status Unavailable(std::string_view what) {

@@ -52,6 +52,11 @@ template <class Reason>
 // The fields that a refusal names, in order.
 [[nodiscard]] std::vector<std::string> FieldsOf(const absl::Status& status);
 
+// Everything that a status says beside its reason, and its text for people in a language ("en", "fr"): the English one
+// where there is none in that language.
+[[nodiscard]] Detail DetailOf(const absl::Status& status);
+[[nodiscard]] std::string TextOf(const absl::Status& status, std::string_view language);
+
 // A failure that is not a refusal (connection lost, library error): UNAVAILABLE or INTERNAL, with text for the log.
 [[nodiscard]] absl::Status Unavailable(std::string_view what);
 [[nodiscard]] absl::Status Internal(std::string_view what);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "services/sankofactl/session.h"
+
+// The commands, each with its options. A command that is named sets `session.run`.
+namespace sankofa::ctl {
+
+void AddCall(CLI::App& app, Session& session);
+void AddMethods(CLI::App& app, Session& session);
+void AddEvents(CLI::App& app, Session& session);
+void AddCase(CLI::App& app, Session& session);
+void AddJournal(CLI::App& app, Session& session);
+void AddDeadLetters(CLI::App& app, Session& session);
+void AddStatus(CLI::App& app, Session& session);  // and `deadlines run`, `view rebuild`
+
+// `--service`, once or several times, of those that this client knows; none means all.
+void AddServiceOption(CLI::App& app, std::vector<std::string>& services);
+// The services meant: those given, or all.
+[[nodiscard]] std::vector<std::string> Chosen(const std::vector<std::string>& services);
+
+}  // namespace sankofa::ctl
