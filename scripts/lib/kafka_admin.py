@@ -29,10 +29,11 @@ def rules():
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
             yield allow(service, group, "sankofa.", prefixed, operation)
         yield allow(service, cluster, "kafka-cluster", literal, AclOperation.IDEMPOTENT_WRITE)
-    # An auditor reads everything and changes nothing, and reads under its own name only.
-    for operation in (AclOperation.DESCRIBE, AclOperation.READ):
-        yield allow("auditor", topic, "sankofa.", prefixed, operation)
-        yield allow("auditor", group, "auditor", prefixed, operation)
+    # An auditor, and the command line client, read everything and change nothing, each under its own name only.
+    for name in ("auditor", "sankofactl"):
+        for operation in (AclOperation.DESCRIBE, AclOperation.READ):
+            yield allow(name, topic, "sankofa.", prefixed, operation)
+            yield allow(name, group, name, prefixed, operation)
 
 
 def main():
