@@ -20,7 +20,11 @@ constexpr std::size_t kErrorBytes = 512;
 void LogLine(const rd_kafka_t* /*rk*/, int level, const char* facility, const char* text) {
   // What matters comes through the error callback, once. The lines repeat it for as long as a broker is away.
   constexpr int kSyslogCritical = 2;
-  if (level <= kSyslogCritical) {
+  if (std::string_view(facility) == "FATAL") {
+    // Of this client: Health says so, and its owner opens a new one. A broker that goes away while it is sent to
+    // brings it about.
+    telemetry::Warn("librdkafka", {{"facility", facility}, {"text", text}});
+  } else if (level <= kSyslogCritical) {
     telemetry::Error("librdkafka", {{"facility", facility}, {"text", text}});
   } else {
     telemetry::Debug("librdkafka", {{"facility", facility}, {"text", text}});
