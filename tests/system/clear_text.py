@@ -44,21 +44,12 @@ def logs(node):
     return places
 
 
-def as_superuser(node, program, *arguments):
-    port = node.services_config["postgres"]["port"]
-    return subprocess.run([program, "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", "sankofa", *arguments],
-                          env={**os.environ, "PGPASSWORD": node.secret("postgres")}, check=True,
-                          capture_output=True).stdout
-
-
 def database(node):
     """All schemas of the database, as its superuser dumps them."""
-    return {"database": as_superuser(node, "pg_dump")}
-
-
-def sql(node, statement):
-    """The one value that a statement gives."""
-    return as_superuser(node, "psql", "-X", "-A", "-t", "-c", statement).decode().strip()
+    port = node.services_config["postgres"]["port"]
+    dump = subprocess.run(["pg_dump", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", "sankofa"],
+                          env={**os.environ, "PGPASSWORD": node.secret("postgres")}, check=True, capture_output=True)
+    return {"database": dump.stdout}
 
 
 def kafka_segments(node):

@@ -2,13 +2,18 @@
 
 import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 from node_client import ROOT, Node
-from serve import Services
+from serve import BINARY, Services
 
+# The binary of the build whose tests these are; by hand, that of `dev`.
+TESTED_BINARY = os.environ.get("SANKOFA_SYSTEM_BINARY", BINARY)
+# Where the logs of the last run stay.
+LOGS = os.path.join(ROOT, "build", "system-logs")
 SCENARIO = "tests/data/committee-cm-2017.yaml"
 
 
@@ -46,7 +51,7 @@ class SystemNode:
         atexit.register(self.close)
         run("scripts/node", "down", name, "--purge")
         run("scripts/node", "up", name, "--base-port", str(base_port))
-        self.services = Services(name)
+        self.services = Services(name, TESTED_BINARY)
         self.services.migrate()
         self.services.start()
 
@@ -78,5 +83,7 @@ class SystemNode:
             self.services.stop()
             self.services = None
         if os.path.exists(self.folder):
+            shutil.rmtree(os.path.join(LOGS, self.name), ignore_errors=True)
+            shutil.copytree(os.path.join(self.folder, "logs"), os.path.join(LOGS, self.name))
             run("scripts/node", "down", self.name, "--purge")
         atexit.unregister(self.close)

@@ -15,7 +15,7 @@ import clear_text
 import report
 import topics
 from harness import SCENARIO, SystemNode
-from node_client import SERVICES, Refused, to_json
+from node_client import SERVICES, Refused
 from play import Player
 from scenario import approved, eur, load, personal_data
 
@@ -511,69 +511,6 @@ class RefusalTest(unittest.TestCase):
         self.refused("SURVEY_ALREADY_RECORDED", *send, survey(debt="no"))
 
 
-class ErasureTest(unittest.TestCase):
-    """A person asks to be forgotten a year later: everything that could be read of her before is gone, in all services."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.project = next(one for one in SCENE["projects"] if one["code"] == "p08")
-        cls.ids = PLAYER.ids["p08"]
-        cls.first_name = Player.first_name(cls.project)
-        CLIENT.sign_in({"dpo": {"subject": "dpo-1", "organisation": "minrex", "roles": ["data_protection_officer"]}})
-        case_id = cls.ids["case"]
-        # Every method that shows what was sealed, and a piece of the answer.
-        cls.readings = {
-            "registration.GetPerson": ("dpo", {"person_id": cls.ids["person"],
-                                               "purpose": "READ_PURPOSE_DATA_SUBJECT_REQUEST"}, cls.first_name),
-            "registration.SearchPersons": ("dpo", {"name": cls.project["person"]["family_names"],
-                                                   "purpose": "READ_PURPOSE_DATA_SUBJECT_REQUEST"}, cls.first_name),
-            "registration.GetCaseFile": ("case_officer", {"case_id": case_id, "purpose": "READ_PURPOSE_CASE_WORK"},
-                                         cls.project["summary"]),
-            "validation.GetProject": ("counsellor", {"project_id": cls.ids["project"], "purpose": "a visit"},
-                                      cls.project["description"]),
-            "funding.GetGrant": ("releaser", {"grant_id": cls.ids["grant"], "purpose": "an audit"}, cls.first_name),
-            "monitoring.GetFollowUpNotes": ("visitor", {"follow_up_id": cls.ids["grant"], "purpose": "a visit"},
-                                            cls.first_name),
-            "monitoring.GetSurveyAnswers": ("visitor", {"survey_id": f"{case_id}:12", "purpose": "a visit"},
-                                            cls.first_name)}
-
-    def what_is_read(self, method):
-        who, request, _ = self.readings[method]
-        try:
-            return str(to_json(CLIENT.call(method, request, who=who)))
-        except Refused as refusal:
-            self.assertIn("ERASED", refusal.reason)
-            return ""
-
-    def living_keys(self):
-        """Keys of the person and the case that could still open something, over all services' schemas."""
-        union = " union all ".join(f"select wrapped, subject_id from {service}.subject_key" for service in SERVICES)
-        answer = clear_text.sql(NODE, f"select count(*) from ({union}) keys where wrapped is not null "
-                                      f"and subject_id in ('{self.ids['person']}', '{self.ids['case']}')")
-        return int(answer)
-
-    def test_1_can_be_read_before(self):
-        for method, (_, _, word) in self.readings.items():
-            with self.subTest(method=method):
-                self.assertIn(word, self.what_is_read(method))
-        self.assertGreaterEqual(self.living_keys(), 4)
-
-    def test_2_is_gone_afterwards(self):
-        CLIENT.call("registration.ErasePerson", {
-            "request_id": PLAYER.request_id("p08/erase"), "person_id": self.ids["person"],
-            "basis": "ERASURE_BASIS_REQUEST"}, who="dpo", at="2018-08-01T09:00:00Z")
-        self.assertEqual(report.lagging(report.settle(CLIENT)), [])
-        self.assertEqual(self.living_keys(), 0)
-        for method, (_, _, word) in self.readings.items():
-            with self.subTest(method=method):
-                self.assertNotIn(word, self.what_is_read(method))
-        with self.assertRaises(Refused) as caught:
-            CLIENT.call("monitoring.GetCaseView", {"case_id": self.ids["case"]}, who="auditor")
-        self.assertEqual(caught.exception.reason, "CASE_ERASED")
-        # What counts the case in statistics, without the person, stays.
-        self.assertEqual(CLIENT.call("registration.GetCase", {"case_id": self.ids["case"]}, who="auditor").erased, True)
-
-
 class ClearTextTest(unittest.TestCase):
     """Nothing of the invented people can be read where it must not be."""
 
@@ -610,7 +547,7 @@ class ClearTextTest(unittest.TestCase):
 
 def load_tests(loader, _tests, _pattern):
     """The search comes last: what the refusals have written is searched too."""
-    cases = (TopicsTest, PlayTest, RefusalTest, ErasureTest, ClearTextTest)
+    cases = (TopicsTest, PlayTest, RefusalTest, ClearTextTest)
     return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
 
 
