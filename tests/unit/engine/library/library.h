@@ -5,8 +5,6 @@
 
 namespace sankofa::library {
 
-namespace v1 = ::sankofa::library::v1;
-
 struct BookDecider {
   using State = v1::Book;
   using EventTypes = engine::EventTypes<v1::Bought, v1::CopyTaken, v1::CopyReturned>;
