@@ -11,14 +11,13 @@
 namespace sankofa::ctl {
 namespace {
 
-constexpr int kPageRows = 1000;
-
 // One item after another of what is read a page at a time.
 template <class Item>
 class Paged {
  public:
   using ReadPage = std::function<absl::StatusOr<std::vector<Item>>(const Item* after)>;
-  explicit Paged(ReadPage read) : read_(std::move(read)) {}
+  Paged(int page_rows, ReadPage read)
+      : page_rows_(static_cast<std::size_t>(page_rows)), read_(std::move(read)) {}
 
   // Null at the end. Valid until the next call of Advance.
   absl::StatusOr<const Item*> Current() {
@@ -26,7 +25,7 @@ class Paged {
     if (ended_) return static_cast<const Item*>(nullptr);
     auto page = read_(page_.empty() ? nullptr : &page_.back());
     if (!page.ok()) return page.status();
-    ended_ = page->size() < static_cast<std::size_t>(kPageRows);
+    ended_ = page->size() < page_rows_;
     if (page->empty()) return static_cast<const Item*>(nullptr);
     page_ = *std::move(page);
     at_ = 0;
@@ -35,6 +34,7 @@ class Paged {
   void Advance() { ++at_; }
 
  private:
+  const std::size_t page_rows_;
   const ReadPage read_;
   std::vector<Item> page_;
   std::size_t at_ = 0;
@@ -42,7 +42,7 @@ class Paged {
 };
 
 absl::StatusOr<std::vector<StreamHead>> ReadHeads(postgres::Connection& connection,
-                                                  const StreamHead* after) {
+                                                  const StreamHead* after, int limit) {
   static const std::string kSql =
       "select type, id, version, last_hash from aggregate "
       "where (type, id) > ($1::text, $2::text) order by type, id limit $3::int";
@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<StreamHead>> ReadHeads(postgres::Connection& connecti
   auto result = connection.Execute(
       postgres::Statement{.sql = kSql,
                           .params = {postgres::Param(from.type), postgres::Param(from.id),
-                                     postgres::Param(absl::StrCat(kPageRows))},
+                                     postgres::Param(absl::StrCat(limit))},
                           .binary_rows = true});
   if (!result.ok()) return result.status();
   std::vector<StreamHead> heads;
@@ -88,16 +88,16 @@ absl::Status Merge(Paged<StreamHead>& heads, Paged<engine::JournalRow>& rows,
 }  // namespace
 
 absl::Status ReadJournal(postgres::Connection& connection, const std::string& schema,
-                         const JournalReceiver& receiver) {
+                         const JournalReceiver& receiver, int page_rows) {
   // One snapshot for all pages. It takes no transaction id, so the relay's horizon goes on.
   auto begun = connection.Execute("begin isolation level repeatable read read only");
   if (!begun.ok()) return begun.status();
   postgres::Journal journal(connection, schema);
   Paged<StreamHead> heads(
-      [&connection](const StreamHead* after) { return ReadHeads(connection, after); });
-  Paged<engine::JournalRow> rows([&journal](const engine::JournalRow* after) {
-    return after == nullptr ? journal.ReadAllStreams({}, 0, kPageRows)
-                            : journal.ReadAllStreams(after->stream, after->sequence, kPageRows);
+      page_rows, [&](const StreamHead* after) { return ReadHeads(connection, after, page_rows); });
+  Paged<engine::JournalRow> rows(page_rows, [&](const engine::JournalRow* after) {
+    return after == nullptr ? journal.ReadAllStreams({}, 0, page_rows)
+                            : journal.ReadAllStreams(after->stream, after->sequence, page_rows);
   });
   auto merged = Merge(heads, rows, receiver);
   connection.Rollback();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "services/platform/engine/store.h"
@@ -8,6 +9,8 @@
 #include "services/sankofactl/journal/chain.h"
 
 namespace sankofa::ctl {
+
+inline constexpr int kPageRows = 1000;
 
 struct JournalReceiver {
   std::function<absl::Status(const StreamHead&)> head;
@@ -18,6 +21,6 @@ struct JournalReceiver {
 // by type and id, as they stood at one moment. Rows of a stream without an aggregate come without a head. The service
 // may go on meanwhile: nothing is locked, and the relay is not held up. Stops where the receiver gives an error.
 [[nodiscard]] absl::Status ReadJournal(postgres::Connection& connection, const std::string& schema,
-                                       const JournalReceiver& receiver);
+                                       const JournalReceiver& receiver, int page_rows = kPageRows);
 
 }  // namespace sankofa::ctl
