@@ -519,7 +519,10 @@ RC_GTEST_PROP(RelayProperty, OrderPerCaseSurvivesEverything, ()) {
   std::set<std::string> refused;
   int lost_at = 0;
   node.broker.RefuseRecords([&](const Record& record) {
-    if (lost_at > 0 && --lost_at == 0) return absl::UnavailableError("no leader");
+    if (lost_at > 0) {
+      --lost_at;
+      if (lost_at == 0) return absl::UnavailableError("no leader");
+    }
     return refused.contains(record.value) ? absl::InvalidArgumentError("no") : absl::OkStatus();
   });
   node.Start();
