@@ -149,6 +149,16 @@ absl::Status Journal::SaveProgress(int shard, const ShardStep& step) {
   return connection_.Pipeline(statements).status();
 }
 
+absl::Status Journal::StartOver(int shard) {
+  if (!owned_.contains(shard)) {
+    return absl::FailedPreconditionError("the shard is not owned by this session");
+  }
+  const std::vector<Statement> statements = {
+      {.sql = "delete from relay_cursor where shard = $1::smallint", .params = {Number(shard)}},
+      {.sql = "delete from relay_parked where shard = $1::smallint", .params = {Number(shard)}}};
+  return connection_.Pipeline(statements).status();
+}
+
 absl::StatusOr<std::vector<PlacedRow>> Journal::ReadShard(int shard, JournalPosition after,
                                                           int limit) {
   static const std::string kSql = Select(absl::StrCat(

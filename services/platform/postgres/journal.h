@@ -89,6 +89,10 @@ class Journal {
   // FAILED_PRECONDITION where the shard is not owned. The cursor never moves back.
   [[nodiscard]] absl::Status SaveProgress(int shard, const ShardStep& step);
 
+  // Forgets all progress: the whole shard is to be published again. FAILED_PRECONDITION where it is
+  // not owned.
+  [[nodiscard]] absl::Status StartOver(int shard);
+
   // Up to `limit` rows to be published, after `after`, in order. Only rows whose transaction is
   // older than every one that is still running: no row can turn up later in a place that was read.
   [[nodiscard]] absl::StatusOr<std::vector<PlacedRow>> ReadShard(int shard, JournalPosition after,
