@@ -104,13 +104,8 @@ bool Relay::Ready() {
     return false;
   }
   if (!owned_) return false;
-  if (!topics_ready_ && options_.ensure_topics) {
-    if (auto status = options_.ensure_topics(); !status.ok()) {
-      Failed(status);
-      return false;
-    }
-  }
-  topics_ready_ = true;
+  const bool look = window_.empty() && clock_.Now() >= next_topic_look_;
+  if ((look || !topics_ready_) && !TopicReady()) return false;
   if (!producer_) {
     if (auto status = OpenProducer(); !status.ok()) {
       Failed(status);
@@ -152,6 +147,44 @@ absl::Status Relay::VerifyShard() {
   const auto owned = source_.Own();
   if (!owned.ok()) return owned.status();
   return *owned ? absl::OkStatus() : absl::UnavailableError("another process owns the journal");
+}
+
+bool Relay::TopicReady() {
+  if (options_.ensure_topics) {
+    if (auto status = options_.ensure_topics(); !status.ok()) {
+      Failed(status);
+      return false;
+    }
+  }
+  if (options_.topic_is_new && cursor_ > RelayPosition()) {
+    const auto fresh = options_.topic_is_new();
+    if (!fresh.ok()) {
+      Failed(fresh.status());
+      return false;
+    }
+    if (*fresh && !StartOver()) return false;
+  }
+  topics_ready_ = true;
+  next_topic_look_ = clock_.Now() + options_.topic_interval;
+  return true;
+}
+
+// Durably first: what is published from here on is behind a cursor that begins anew.
+bool Relay::StartOver() {
+  if (auto status = source_.StartOver(); !status.ok()) {
+    LoseShard(status);
+    return false;
+  }
+  telemetry::Warn("the topic is empty and the journal is not: all of it is published again");
+  cursor_ = read_ = RelayPosition();
+  more_ = true;
+  parked_.clear();
+  retry_at_.clear();
+  unsaved_park_.clear();
+  unsaved_unpark_.clear();
+  unsaved_cursor_ = false;
+  parked_count_ = 0;
+  return true;
 }
 
 absl::Status Relay::OpenProducer() {
@@ -270,6 +303,7 @@ bool Relay::Settle() {
     window_bytes_ = 0;
     read_ = cursor_;
     more_ = true;
+    topics_ready_ = false;  // it may be gone
     Failed(std::exchange(rewind_, absl::OkStatus()));
     worked = true;
   }
@@ -408,6 +442,7 @@ void Relay::Rewind(const absl::Status& why) {
 void Relay::LoseShard(const absl::Status& why) {
   if (owned_) source_.Release();
   owned_ = false;
+  topics_ready_ = false;
   // What is still in its queue must not be published any more: the next owner does that.
   producer_.reset();
   window_base_ += window_.size();

@@ -35,6 +35,10 @@
 // others go on. A parked case is tried again, alone and row by row, at growing intervals and on demand. Rows of it that
 // were on their way when its row failed are published a second time after it, so that order holds for who counts
 // sequences. Everything else that fails is waited for with back-off and read again from the cursor.
+//
+// A topic that has never held a record while the cursor has passed some is a topic that was lost: a node was restored
+// from its database, or Kafka's disk is gone. Then the relay starts over, because some consumer may not have read what
+// was lost, and the last event of a stream is missed by nobody. Those who had it drop it by its sequence.
 namespace sankofa::kafka {
 
 // Where a row stands in the journal: by transaction, then by place in the transaction.
@@ -92,6 +96,8 @@ class RelaySource {
   // Rows of one partition key from `from` to `to`, both included, in order.
   [[nodiscard]] virtual absl::StatusOr<std::vector<RelayRow>> ReadCase(
       const std::string& partition_key, RelayPosition from, RelayPosition to, int limit) = 0;
+  // Forgets cursor and parked cases: everything is to be published again. Fails where the shard is no longer owned.
+  [[nodiscard]] virtual absl::Status StartOver() = 0;
   // Fails where the shard is no longer owned.
   [[nodiscard]] virtual absl::Status Save(const RelayUpdate& update) = 0;
   [[nodiscard]] virtual absl::StatusOr<RelayLag> Lag(RelayPosition after) = 0;
@@ -112,6 +118,9 @@ struct RelayOptions {
   std::string service;
   // Makes sure that the topic is there; tried with back-off before anything is published. May be empty.
   std::function<absl::Status()> ensure_topics;
+  // True where the topic has never held a record. Asked whenever its presence was made sure of: at first, after a
+  // failure, and from time to time while nothing is to be published. May be empty.
+  std::function<absl::StatusOr<bool>()> topic_is_new;
   RelayMetrics metrics;
 
   int window_rows = 1'000;  // on their way at most
@@ -122,8 +131,9 @@ struct RelayOptions {
       absl::Seconds(2);  // between tries to own the shard, and checks that it still is
   absl::Duration save_interval = absl::Milliseconds(50);  // between saves of the cursor under load
   absl::Duration lag_interval = absl::Seconds(2);
-  absl::Duration stop_timeout = absl::Seconds(5);  // for outstanding reports
-  BackoffOptions retry;                            // Kafka or the database is away
+  absl::Duration topic_interval = absl::Seconds(15);  // between looks at a topic that is idle
+  absl::Duration stop_timeout = absl::Seconds(5);     // for outstanding reports
+  BackoffOptions retry;                               // Kafka or the database is away
   BackoffOptions parked_retry = {absl::Seconds(10), absl::Minutes(30)};
 };
 
@@ -175,6 +185,9 @@ class Relay {
 
   [[nodiscard]] absl::Status OwnShard();
   [[nodiscard]] absl::Status VerifyShard();
+  // False where something is in the way.
+  bool TopicReady();
+  bool StartOver();
   [[nodiscard]] absl::Status OpenProducer();
   // False where the row has to wait.
   bool Publish(const RelayRow& row);
@@ -223,6 +236,7 @@ class Relay {
   absl::Status failure_;  // of the last try of something; OK after a success
   Backoff backoff_;
   absl::Time next_own_ = absl::InfinitePast();
+  absl::Time next_topic_look_ = absl::InfinitePast();
   absl::Time next_poll_ = absl::InfinitePast();
   absl::Time next_save_ = absl::InfinitePast();
   absl::Time next_measure_ = absl::InfinitePast();

@@ -21,6 +21,12 @@ std::vector<RelayRow> ToRelay(std::vector<postgres::PlacedRow> placed) {
   return rows;
 }
 
+// A shard that is not owned was lost, and can be taken again.
+absl::Status AsLost(const absl::Status& saved) {
+  if (!absl::IsFailedPrecondition(saved)) return saved;
+  return status::Unavailable("the shard is not owned any more");
+}
+
 }  // namespace
 
 JournalRelaySource::JournalRelaySource(postgres::ConnectOptions connect, std::string schema,
@@ -86,6 +92,11 @@ absl::StatusOr<std::vector<RelayRow>> JournalRelaySource::ReadCase(const std::st
   return ToRelay(*std::move(rows));
 }
 
+absl::Status JournalRelaySource::StartOver() {
+  if (auto connected = Connected(); !connected.ok()) return connected;
+  return AsLost(journal_->StartOver(shard_));
+}
+
 absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
   if (auto connected = Connected(); !connected.ok()) return connected;
   postgres::ShardStep step{.cursor = ToJournal(update.cursor), .park = {}, .unpark = update.unpark};
@@ -93,10 +104,7 @@ absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
     step.park.push_back(
         {parked.partition_key, ToJournal(parked.at), parked.reason, parked.attempts, parked.since});
   }
-  const absl::Status saved = journal_->SaveProgress(shard_, step);
-  if (absl::IsFailedPrecondition(saved))
-    return status::Unavailable("the shard is not owned any more");
-  return saved;
+  return AsLost(journal_->SaveProgress(shard_, step));
 }
 
 absl::StatusOr<kafka::RelayLag> JournalRelaySource::Lag(RelayPosition after) {

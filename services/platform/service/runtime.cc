@@ -1,5 +1,6 @@
 #include "services/platform/service/runtime.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -204,6 +205,14 @@ void Runtime::StartRelays() {
                                       .replication = kafka.replication,
                                       .retention = absl::Hours(kafka.retention_hours)}},
                                     kTopicTimeout);
+    };
+    options.topic_is_new = [this]() -> absl::StatusOr<bool> {
+      auto admin = kafka::OpenAdmin(kafka_client());
+      if (!admin.ok()) return admin.status();
+      const auto partitions = (*admin)->TopicWatermarks(TopicOf(definition_.name), kTopicTimeout);
+      if (!partitions.ok()) return partitions.status();
+      return std::all_of(partitions->begin(), partitions->end(),
+                         [](const auto& partition) { return partition.second.next == 0; });
     };
     options.metrics.published = [published](std::int64_t rows) mutable {
       published.Add(static_cast<double>(rows));

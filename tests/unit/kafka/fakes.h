@@ -116,6 +116,15 @@ class FakeRelaySource final : public RelaySource {
       return rows;
     });
   }
+  absl::Status StartOver() override {
+    return Call([&]() -> absl::StatusOr<bool> {
+             if (journal_.owner != id_) return absl::FailedPreconditionError("not the owner");
+             journal_.cursor = {};
+             journal_.parked.clear();
+             return true;
+           })
+        .status();
+  }
   absl::Status Save(const RelayUpdate& update) override {
     return Call([&]() -> absl::StatusOr<bool> {
              if (journal_.owner != id_) return absl::FailedPreconditionError("not the owner");

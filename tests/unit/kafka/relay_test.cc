@@ -4,6 +4,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -39,6 +40,22 @@ struct Node {
         [this](ProducerOptions producer) { return broker.MakeProducer(std::move(producer)); },
         clock);
     return *relay;
+  }
+
+  // The topic is looked after as the platform does it.
+  void LookAfterTopic() {
+    options.ensure_topics = [this] {
+      return broker.MakeAdmin()->EnsureTopics({{.name = "sankofa.registration"}}, {});
+    };
+    options.topic_is_new = [this]() -> absl::StatusOr<bool> {
+      const auto partitions = broker.MakeAdmin()->TopicWatermarks("sankofa.registration", {});
+      if (!partitions.ok()) return partitions.status();
+      return std::all_of(partitions->begin(), partitions->end(),
+                         [](const auto& partition) { return partition.second.next == 0; });
+    };
+  }
+  void LoseTopic() {
+    EXPECT_TRUE(broker.MakeAdmin()->DeleteTopic("sankofa.registration", {}).ok());
   }
 
   // As kill -9 does: nothing is saved, and the database gives the lock up.
@@ -194,6 +211,50 @@ TEST(RelayTest, WaitsForItsTopic) {
   node.Run();
   EXPECT_EQ(calls, 4);
   EXPECT_TRUE(node.Complete());
+}
+
+TEST(RelayTest, PublishesAllAgainWhereTheTopicWasLost) {
+  Node node;
+  node.LookAfterTopic();
+  AddRows(node.journal, 30, 4);
+  node.broker.RefuseRecords(Refuse("7"));
+  node.Start();
+  node.Run();
+  EXPECT_THAT(node.journal.parked, SizeIs(1));
+  node.Crash();
+  node.LoseTopic();
+  node.broker.RefuseRecords({});
+  node.Start();
+  node.Run();
+  EXPECT_TRUE(node.Complete());
+  EXPECT_THAT(node.Messages(), SizeIs(30));
+
+  // Once it has held something it is as it ever was, also when its records are past their time.
+  node.Crash();
+  AddRows(node.journal, 5, 4);
+  node.Start();
+  node.Run();
+  EXPECT_TRUE(node.Complete());
+  EXPECT_THAT(node.Messages(), SizeIs(35));
+}
+
+TEST(RelayTest, NoticesALostTopicWhileItRuns) {
+  Node node;
+  node.LookAfterTopic();
+  AddRows(node.journal, 10, 3);
+  node.Start();
+  node.Run();
+  node.LoseTopic();
+  AddRows(node.journal, 1, 1);
+  node.Run();
+  EXPECT_TRUE(node.Complete());
+  EXPECT_THAT(node.Messages(), SizeIs(11));
+
+  // Also where nothing is to be published.
+  node.LoseTopic();
+  node.Run(absl::Minutes(1));
+  EXPECT_TRUE(node.Complete());
+  EXPECT_THAT(node.Messages(), SizeIs(11));
 }
 
 TEST(RelayTest, ParksTheCaseOfARowThatIsTooLarge) {
