@@ -28,10 +28,11 @@ class NotServing(Exception):
 
 
 class Services:
-    """`sankofa serve all` of one node."""
+    """`sankofa serve all` of one node, or one service of it."""
 
-    def __init__(self, node, binary=BINARY):
+    def __init__(self, node, binary=BINARY, service="all"):
         self.node = node
+        self.service = service
         self.binary = os.path.join(ROOT, binary)
         self.folder = os.path.join(ROOT, ".run", node)
         self.config = os.path.join(self.folder, "sankofa.yaml")
@@ -55,7 +56,7 @@ class Services:
         client = Node(self.node)
         started = time.monotonic()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "serve", "all", "--config", self.config],
+            self.process = subprocess.Popen([self.binary, "serve", self.service, "--config", self.config],
                                             start_new_session=True, **self._options(log))
         with open(self.pid_file, "w", encoding="ascii") as file:
             file.write(str(self.process.pid))
