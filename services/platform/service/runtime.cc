@@ -10,6 +10,7 @@
 #include "services/platform/engine/access_log.h"
 #include "services/platform/postgres/journal.h"
 #include "services/platform/postgres/migrate.h"
+#include "services/platform/service/held_sink.h"
 #include "services/platform/service/node_queries.h"
 #include "services/platform/service/query_call.h"
 #include "services/platform/service/relay_source.h"
@@ -383,9 +384,14 @@ void Runtime::OpenStream(rpc::QueryRequest query, std::shared_ptr<rpc::StreamSin
     const auto& handler = queries_.handlers().at(query.request->GetDescriptor()->full_name());
     RuntimeQueryCall call(*this, query);
     // On the trail before the first message: a stream that was opened has been read.
-    auto opened = handler.stream(call, *query.request, sink);
+    const auto held = std::make_shared<HeldSink>(sink);
+    auto opened = handler.stream(call, *query.request, held);
     if (opened.ok()) opened = call.Record();
-    if (!opened.ok()) sink->Finish(opened);
+    if (opened.ok()) {
+      held->Release();
+    } else {
+      held->Refuse(opened);
+    }
   });
   if (!queued) sink->Finish(status::Refuse(common::v1::REASON_OVERLOADED));
 }
