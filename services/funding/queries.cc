@@ -343,7 +343,8 @@ running as (
   select *, (sum(available) over (order by position))::bigint as available_after from entries)
 select position, batch_id, kind, )sql" +
                                  MicrosOf("posted_time") + R"sql(, grant_id, currency,
-       available, reserved, spent, available_after
+       available, reserved, spent, available_after,
+       coalesce((select case_id from grant_list g where g.owner_id = running.grant_id), '')
   from running where position > $2::bigint order by position limit $3::int)sql";
   return sql;
 }
@@ -375,6 +376,9 @@ absl::StatusOr<v1::GetStatementResponse> GetStatement(QueryCall& call,
     *entry.mutable_reserved_change() = MoneyAt(*rows, row, 5, 7);
     *entry.mutable_spent_change() = MoneyAt(*rows, row, 5, 8);
     *entry.mutable_available_after() = MoneyAt(*rows, row, 5, 9);
+    if (const std::string case_id = Text(*rows, row, 10); !case_id.empty()) {
+      call.RecordRead(case_id);
+    }
   }
   if (rows->rows() > size) {
     response.set_next_page_token(TokenOf(query, {Text(*rows, shown - 1, 0)}));

@@ -249,7 +249,10 @@ absl::StatusOr<v1::ListReferralsResponse> ListReferrals(QueryCall& call,
 }
 
 absl::StatusOr<v1::Centre> GetCentre(QueryCall& call, const v1::GetCentreRequest& request) {
-  return call.Load<v1::Centre>(request.centre());
+  auto centre = call.Load<v1::Centre>(request.centre());
+  if (!centre.ok()) return centre.status();
+  for (const v1::Stay& stay : centre->stays()) call.RecordRead(stay.case_id());
+  return centre;
 }
 
 absl::StatusOr<v1::ListCentresResponse> ListCentres(QueryCall& call,
