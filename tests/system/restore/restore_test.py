@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 import journal
 import report
 import topics
-from harness import SCENARIO, SystemNode, run
+from harness import SCENARIO, TESTED_BINARY, SystemNode, run
 from node_client import PAUSE_SECONDS, SERVICES, Refused
 from play import Player
 from scenario import load
@@ -69,7 +69,7 @@ class RestoreTest(unittest.TestCase):
     def test_1_a_backup_at_a_bad_moment(self):
         self.assertEqual(report.lagging(self.before["status"]), [])
         self.node.services.stop()
-        alone = Services(self.node.name, service="registration")
+        alone = Services(self.node.name, TESTED_BINARY, service="registration")
         alone.start()
         try:
             self.command("erase", "registration.ErasePerson", "dpo", {
