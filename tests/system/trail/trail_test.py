@@ -68,6 +68,10 @@ class TrailTest(unittest.TestCase):
         cls.staff = {**cls.scene["staff"],
                      "dpo": {"subject": "dpo-1", "organisation": "minrex", "roles": ["data_protection_officer"]}}
         cls.client.sign_in({"dpo": cls.staff["dpo"]})
+        cls.alert = cls.player.do("alert", "monitoring.RaiseAlert", "visitor", DAY, {
+            "case_id": cls.ids["case"], "concern": "Nobody opens."}).id
+        received = cls.client.call("registration.ListReferrals", {"received": True}, who="social_officer", at=AT)
+        cls.referral = received.referrals[0].referral_id
 
     def trail(self, service, key):
         return list(self.client.pages("ListTrail", "entries", {
@@ -162,11 +166,6 @@ class TrailTest(unittest.TestCase):
         return path, (person["subject"], person.get("organisation", ""), "portal")
 
     def test_2_every_reading_is_there_with_who_and_what_for(self):
-        raised = self.player.do("alert", "monitoring.RaiseAlert", "visitor", DAY, {
-            "case_id": self.ids["case"], "concern": "Nobody opens."})
-        self.alert = raised.id
-        referral = self.client.call("registration.ListReferrals", {"received": True}, who="social_officer", at=AT)
-        self.referral = referral.referrals[0].referral_id
         readings = self.readings()
         reading_methods = {name for name in self.client.methods()
                            if "request_id" not in self.client.method(name)[1].input_type.fields_by_name}
@@ -200,6 +199,17 @@ class TrailTest(unittest.TestCase):
                                                         "purpose": "READ_PURPOSE_CASE_WORK"}, who="counsellor")
         after = self.trail("registration", self.ids["person"])
         self.assertEqual(len(after), before + 1, "only that the trail was listed")
+        # A purpose stays readable on the trail, also after an erasure: it is a code, and no place to name anybody.
+        name, tried = self.scene["projects"][0]["person"]["family_names"], 0
+        for method, (who, request, _) in self.readings().items():
+            purpose = self.client.method(method)[1].input_type.fields_by_name.get("purpose")
+            if purpose is None or purpose.type != purpose.TYPE_STRING:
+                continue
+            with self.subTest(method=method), self.assertRaises(Refused) as caught:
+                self.client.call(method, {**request, "purpose": f"visit to {name}"}, who=who)
+            self.assertEqual((caught.exception.reason, list(caught.exception.fields)), ("INVALID_FIELD", ["purpose"]))
+            tried += 1
+        self.assertEqual(tried, 5)
         self.assertEqual(self.node.error_lines(), [])
 
     # ---- first the trail, then the answer -----------------------------------------------------------------------------
