@@ -73,7 +73,7 @@ def read(path):
 class Node:
     """One node of this checkout. May be used by many threads once `load` is done."""
 
-    def __init__(self, name, *, certificate="portal", credentials=None):
+    def __init__(self, name, *, certificate="portal", credentials=None, addresses=None):
         self.name = name
         self.folder = os.path.join(ROOT, ".run", name)
         path = os.path.join(self.folder, "sankofa.yaml")
@@ -81,6 +81,8 @@ class Node:
             raise NodeDown(f"there is no node {name} here. Start it: scripts/node up {name}")
         with open(path, encoding="utf-8") as file:
             self.config = yaml.safe_load(file)
+        for part, address in (addresses or {}).items():
+            self.config[part]["address"] = address
         self.tokens = {}
         self.calls = 0
         self.patience_seconds, self.arrival_seconds = PATIENCE_SECONDS, ARRIVAL_SECONDS

@@ -60,14 +60,18 @@ class Player:
         work()
         self.tell(f"{self.node.calls - calls} calls, {time.monotonic() - started:.1f} s")
 
-    def play(self):
-        day = self.calendar
+    def sign_in(self):
+        """Those who work with the cases, and those who vote."""
         people = dict(self.scenario["staff"])
         for seat in self.scenario["committee"]["seats"]:
             for subject in (seat["holder"], seat.get("deputy")):
                 if subject and not seat.get("without_vote"):
                     people[subject] = {"subject": subject, "organisation": seat["code"], "roles": ["committee_member"]}
         self.node.sign_in(people)
+
+    def play(self):
+        self.sign_in()
+        day = self.calendar
 
         def dates(name):
             return sorted(project["dates"][name] for project in self.projects)

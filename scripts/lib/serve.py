@@ -28,21 +28,31 @@ class NotServing(Exception):
 
 
 class Services:
-    """`sankofa serve all` of one node, or one service of it."""
+    """`sankofa serve all` of one node, or one service of it in a process of its own.
 
-    def __init__(self, node, binary=BINARY, service="all"):
+    `addresses` of this process, where they are not those of the node's configuration: of the parts `listen`, `health` and
+    `metrics`; `services` says where each service is called.
+    """
+
+    def __init__(self, node, binary=BINARY, service="all", addresses=None, services=None):
         self.node = node
         self.service = service
+        self.addresses, self.services = addresses or {}, services or {}
         self.binary = os.path.join(ROOT, binary)
         self.folder = os.path.join(ROOT, ".run", node)
         self.config = os.path.join(self.folder, "sankofa.yaml")
-        self.log = os.path.join(self.folder, "logs", "sankofa.log")
-        self.pid_file = os.path.join(self.folder, "pids", "sankofa")
+        name = "sankofa" if service == "all" else f"sankofa-{service}"
+        self.log = os.path.join(self.folder, "logs", f"{name}.log")
+        self.pid_file = os.path.join(self.folder, "pids", name)
         self.process = None
 
     def _options(self, log):
         # Variables of the scripts begin with SANKOFA_ too; for the services these would be settings.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SANKOFA_")}
+        for part, address in self.addresses.items():
+            environment[f"SANKOFA_{part.upper()}_ADDRESS"] = address
+        for service, address in self.services.items():
+            environment[f"SANKOFA_SERVICES_{service.upper()}"] = address
         return {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "env": environment}
 
     def migrate(self):
@@ -53,7 +63,8 @@ class Services:
 
     def start(self):
         """Seconds until all services were SERVING."""
-        client = Node(self.node)
+        client = Node(self.node, addresses={part: self.addresses[part] for part in ("listen", "health")
+                                            if part in self.addresses})
         started = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, "serve", self.service, "--config", self.config],

@@ -41,9 +41,12 @@ def processes_of(node):
 
 
 class SystemNode:
-    """Starts a node with fresh data; `close` stops all of it and removes it, also when the test is interrupted."""
+    """Starts a node with fresh data; `close` stops all of it and removes it, also when the test is interrupted.
 
-    def __init__(self, name, base_port):
+    `serve`: False where the test starts the services itself.
+    """
+
+    def __init__(self, name, base_port, serve=True):
         self.name = name
         self.folder = os.path.join(ROOT, ".run", name)
         self.services = None
@@ -53,7 +56,8 @@ class SystemNode:
         run("scripts/node", "up", name, "--base-port", str(base_port))
         self.services = Services(name, TESTED_BINARY)
         self.services.migrate()
-        self.services.start()
+        if serve:
+            self.services.start()
 
     def client(self, **options):
         return Node(self.name, **options).load()
