@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import unittest
+import uuid
 
 from confluent_kafka import Producer
 
@@ -42,7 +43,7 @@ class CommandLineTest(unittest.TestCase):
         player.play()
         cls.client.sign_in(STAFF)
         report.settle(cls.client)
-        cls.case = player.ids[cls.scene["projects"][0]["code"]]["case"]
+        cls.case, cls.other_case = (player.ids[one["code"]]["case"] for one in cls.scene["projects"])
 
     def run_it(self, *arguments, who=None, expect=0, stdin="", **environment):
         environment = {"PATH": os.environ["PATH"], "NODE_FOLDER": self.node.folder, **environment}
@@ -116,6 +117,16 @@ class CommandLineTest(unittest.TestCase):
             refused = self.run_it("events", "tail", "--certificate", f"{pki}/{name}.pem", "--key", f"{pki}/{name}.key",
                                   expect=1)
             self.assertIn(word, refused.stderr)
+
+    def test_people_get_tables(self):
+        """The same facts as with `--json`, each on a line under a head."""
+        for command, who in ((("status",), "operator"), (("case", "trail", self.case), "auditor")):
+            facts, table = self.lines(*command, who=who), self.run_it(*command, who=who).stdout.splitlines()
+            # That the trail was shown as JSON is one entry more of each service on the trail that is shown then.
+            self.assertEqual(len(table), 1 + len(facts) + (len(SERVICES) if "trail" in command else 0))
+            self.assertFalse([line for line in table if line.startswith("{")])
+        tail = self.run_it("events", "tail", "--from-beginning", "--no-follow", "--service", "funding", "--count", "1").stdout
+        self.assertRegex(tail.splitlines()[0], r"^20\d\d-\S+Z  sankofa\.funding  \w+  \w+/\S+ #1$")
 
     # ---- a case -----------------------------------------------------------------------------------------------------
 
@@ -218,8 +229,39 @@ class CommandLineTest(unittest.TestCase):
         discarded = self.run_it("dead-letters", "discard", name, "--reason", "a test", who="operator")
         self.assertEqual(discarded.stdout, f"{name}  discarded\n")
         self.assertEqual(self.lines("dead-letters", "list", who="operator"), [])
-        [closed] = self.lines("dead-letters", "list", "--all", who="operator")
+        [closed] = [one for one in self.lines("dead-letters", "list", "--all", who="operator")
+                    if one["dead_letter"]["id"] == letter["id"]]
         self.assertIn("a test", closed["dead_letter"]["detail"])
+
+    def test_a_dead_letter_whose_cause_is_gone_takes_effect(self):
+        """What monitoring is to write of one case can't be written: the event is put aside, and replayed afterwards."""
+        stop = ("create function monitoring.stop() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$; "
+                "create trigger stop before insert on monitoring.journal for each row when "
+                f"(new.partition_key = '{self.other_case}' and new.system = 'registration') execute function monitoring.stop()")
+        journal.psql(self.node, "-c", stop)
+        try:
+            self.client.call("registration.ReopenCase", {
+                "request_id": str(uuid.uuid4()), "case_id": self.other_case, "reason": "The roof came down."},
+                who="case_officer", at="2018-07-03T09:00:00Z")
+            [letter] = self.wait_for_letters()
+            self.assertEqual((letter["reason"], letter["stream"]), ("WRITE_FAILED", f"Case/{self.other_case}"))
+            name = f"monitoring/{letter['id']}"
+            self.assertRegex(self.run_it("status", who="operator").stdout, r"(?m)^monitoring +\S+ +\d+ +0 +0 +1 ")
+            still = self.run_it("dead-letters", "replay", name, who="operator", expect=1)
+            self.assertTrue(still.stdout.startswith(f"{name}  waiting"), still.stdout)
+        finally:
+            journal.psql(self.node, "-c", "drop trigger stop on monitoring.journal; drop function monitoring.stop()")
+        before = self.taken_from_registration()
+        for _ in range(2):  # the second time it is answered as before
+            done = self.run_it("dead-letters", "replay", name, who="operator")
+            self.assertEqual(done.stdout, f"{name}  replayed\n")
+            self.assertEqual(self.taken_from_registration(), before + 1)
+        self.assertEqual(self.run_it("dead-letters", "list", who="operator").stdout, "No dead letters wait.\n")
+
+    def taken_from_registration(self):
+        """Rows that monitoring wrote because of what happened to the other case."""
+        trail = self.lines("case", "trail", self.other_case, "--service", "monitoring", who="auditor")
+        return len([one for one in trail if one["entry"].get("system") == "registration"])
 
     def wait_for_letters(self):
         for _ in range(SECONDS * 10):
