@@ -124,17 +124,17 @@ TEST(AlertTable, EveryStateAndEveryCommand) {
       {"resolve", send(Resolve(), "2017-08-09")},
       {"escalate", send(Escalate(), "2017-08-09")},
   };
-  const std::string kNone = absl::NotFoundError("Alert").ToString();
-  const std::string kThere = absl::AlreadyExistsError("Alert").ToString();
+  const std::string none = absl::NotFoundError("Alert").ToString();
+  const std::string there = absl::AlreadyExistsError("Alert").ToString();
   const std::map<std::pair<std::string, std::string>, std::string> refused = {
-      {{"none", "acknowledge"}, kNone},
-      {{"none", "resolve"}, kNone},
-      {{"none", "escalate"}, kNone},
-      {{"raised", "raise"}, kThere},
-      {{"acknowledged", "raise"}, kThere},
+      {{"none", "acknowledge"}, none},
+      {{"none", "resolve"}, none},
+      {{"none", "escalate"}, none},
+      {{"raised", "raise"}, there},
+      {{"acknowledged", "raise"}, there},
       {{"acknowledged", "acknowledge"}, "ALERT_ALREADY_ACKNOWLEDGED"},
-      {{"escalated", "raise"}, kThere},
-      {{"resolved", "raise"}, kThere},
+      {{"escalated", "raise"}, there},
+      {{"resolved", "raise"}, there},
       {{"resolved", "acknowledge"}, "ALERT_ALREADY_RESOLVED"},
       {{"resolved", "resolve"}, "ALERT_ALREADY_RESOLVED"},
   };

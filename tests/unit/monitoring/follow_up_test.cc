@@ -199,13 +199,13 @@ TEST(FollowUpTable, EveryStateAndEveryCommand) {
       {"cancel", send(Cancel())},
   };
   // What is not named is "OK"; a command on nothing is refused by the platform.
-  const std::string kNone = absl::NotFoundError("FollowUp").ToString();
+  const std::string none = absl::NotFoundError("FollowUp").ToString();
   const std::map<std::pair<std::string, std::string>, std::string> refused = {
-      {{"none", "record"}, kNone},
-      {{"none", "reschedule"}, kNone},
-      {{"none", "miss"}, kNone},
-      {{"none", "close"}, kNone},
-      {{"none", "complete"}, kNone},
+      {{"none", "record"}, none},
+      {{"none", "reschedule"}, none},
+      {{"none", "miss"}, none},
+      {{"none", "close"}, none},
+      {{"none", "complete"}, none},
       {{"planned", "complete"}, "VISITS_REMAINING"},
       {{"recorded", "record"}, "VISIT_ALREADY_RECORDED"},
       {{"recorded", "reschedule"}, "VISIT_ALREADY_RECORDED"},

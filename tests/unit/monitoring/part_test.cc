@@ -46,7 +46,7 @@ class PartTest : public ::testing::Test {
     ASSERT_TRUE(producer->Produce(record, 1).ok());
     ASSERT_TRUE(producer->Flush(absl::Seconds(1)).ok());
   }
-  void Run() {
+  void RunAWhile() {
     for (int i = 0; i < 20; ++i) {
       clock.Advance(absl::Seconds(10));
       runner->Step(absl::ZeroDuration());
@@ -80,23 +80,23 @@ TEST_F(PartTest, ReadsTheTopicsOfAllServices) {
   planned.set_follow_up_id("g1");
   planned.set_case_id(kCase);
   Publish(Published("FollowUp", "g1", 1, planned));
-  Run();
+  RunAWhile();
   EXPECT_TRUE(IsCurrent());
   EXPECT_EQ(Committed(), 4);
 }
 
 TEST_F(PartTest, StandsStillWithItsOffsetsWhileRedisIsAway) {
   Publish(Published("Case", kCase, 1, Registered()));
-  Run();
+  RunAWhile();
   store.away = true;
   Publish(Published("Case", kCase, 2, Arrived()));
-  Run();
+  RunAWhile();
   EXPECT_EQ(Committed(), 1);
   EXPECT_FALSE(runner->Health().ok());
   // Killed meanwhile: the next one goes on where this one stood.
   StartRunner();
   store.away = false;
-  Run();
+  RunAWhile();
   EXPECT_TRUE(IsCurrent());
   EXPECT_EQ(Committed(), 2);
   EXPECT_TRUE(runner->Health().ok());
@@ -106,7 +106,7 @@ TEST_F(PartTest, PassesOverWhatIsNoEvent) {
   Publish(Published("Case", kCase, 1, Registered()));
   Produce({.topic = "sankofa.funding", .key = kCase, .value = "no event", .headers = {}});
   Publish(Published("Grant", "g1", 1, Reserved("g1")));
-  Run();
+  RunAWhile();
   EXPECT_TRUE(IsCurrent());
   EXPECT_EQ(Committed(), 3);
 }
@@ -115,9 +115,9 @@ TEST_F(PartTest, TellsWhoWatches) {
   const auto watcher = std::make_shared<Sink>();
   ASSERT_TRUE(hub.Add(kCase, -1, watcher).ok());
   Publish(Published("Case", kCase, 1, Registered()));
-  Run();
+  RunAWhile();
   Publish(Published("Case", kCase, 2, Arrived()));
-  Run();
+  RunAWhile();
   EXPECT_THAT(watcher->tokens(), ::testing::ElementsAre(1, 2));
 }
 
