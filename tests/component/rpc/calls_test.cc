@@ -176,6 +176,21 @@ TEST_F(CallsTest, RolesAndSystemsAreChecked) {
   EXPECT_EQ(ReasonOf(portal->Call(kCountTrees, CountTreesRequest(), response)), "NOT_ALLOWED");
 }
 
+TEST_F(CallsTest, APartnerCallsWhatIsOpenToPartnersAndNothingElse) {
+  dispatcher_.query = [](const QueryRequest& query, auto done) {
+    EXPECT_EQ(query.actor.system, "partner-fr");
+    done(QueryAnswer{std::make_shared<garden::v1::CountTreesResponse>(), /*personal=*/false});
+  };
+  Start();
+  const auto partner = ClientOf("partner-fr");
+  CountTreesResponse response;
+  EXPECT_EQ(ReasonOf(partner->Call(kCountTrees, CountTreesRequest(), response)), "OK");
+  EXPECT_EQ(ReasonOf(partner->Call(kCountTrees, CountTreesRequest(), response, As("case_officer"))),
+            "NOT_ALLOWED");
+  EXPECT_EQ(Plant(*partner, {}), "NOT_ALLOWED");
+  EXPECT_EQ(Plant(*partner, As("case_officer")), "NOT_ALLOWED");
+}
+
 TEST_F(CallsTest, TokensAreChecked) {
   const telemetry::LogCapture capture;
   Start();

@@ -20,6 +20,7 @@ inline bool RunShell(const std::string& command) {
 //
 //   node                    the server's
 //   portal, monitoring      systems of node cm
+//   partner-fr              a partner's node
 //   foreign-node            a system of node tg, signed by the same authority
 //   nameless                no SPIFFE id
 //   unknown-ca, expired     `portal`, from an authority that nobody trusts, and ended a day ago
@@ -85,6 +86,7 @@ authority other
 issue node ca "$local,URI:spiffe://cm.sankofa/node" "$before" "$after"
 issue portal ca "$local,URI:spiffe://cm.sankofa/portal" "$before" "$after"
 issue monitoring ca "$local,URI:spiffe://cm.sankofa/monitoring" "$before" "$after"
+issue partner-fr ca "$local,URI:spiffe://cm.sankofa/partner-fr" "$before" "$after"
 issue foreign-node ca "$local,URI:spiffe://tg.sankofa/portal" "$before" "$after"
 issue nameless ca "$local" "$before" "$after"
 issue unknown-ca other "$local,URI:spiffe://cm.sankofa/portal" "$before" "$after"

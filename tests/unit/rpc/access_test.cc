@@ -77,6 +77,36 @@ TEST(AccessTest, WhereOnlyAPersonWillDoASystemIsAskedForOne) {
   EXPECT_EQ(ReasonFor("GetTree", System("funding")), "UNAUTHENTICATED");
 }
 
+TEST(AccessTest, APartnerGetsInWhereTheMethodIsOpenToPartnersAndNowhereElse) {
+  EXPECT_EQ(ReasonFor("CountTrees", System("partner-fr")), "");
+  for (const char* method : {"PlantTree", "GetTree", "WatchTrees"}) {
+    EXPECT_EQ(ReasonFor(method, System("partner-fr")), "NOT_ALLOWED") << method;
+  }
+}
+
+TEST(AccessTest, APartnerBringsNobody) {
+  EXPECT_EQ(ReasonFor("CountTrees", PersonWith({"case_officer"}, "partner-fr")), "NOT_ALLOWED");
+  EXPECT_EQ(ReasonFor("PlantTree", PersonWith({"case_officer"}, "partner-fr")), "NOT_ALLOWED");
+}
+
+TEST(AccessTest, WhoIsNoPartnerDoesNotGetInAsOne) {
+  for (const char* name : {"", "partner", "partner-", "partners", "a-partner-fr", "Partner-fr"}) {
+    EXPECT_EQ(ReasonFor("CountTrees", System(name)), "NOT_ALLOWED") << name;
+  }
+}
+
+TEST(AccessRuleTest, APartnerCanNotBeNamedAsASystem) {
+  EXPECT_FALSE(AccessRule::Of(MethodOf("WildService", "NamesAPartner")));
+}
+
+TEST(PartnerOfTest, IsTheNameWithoutThePrefix) {
+  EXPECT_EQ(PartnerOf("partner-fr"), "fr");
+  EXPECT_EQ(PartnerOf("partner-partner-fr"), "partner-fr");
+  EXPECT_FALSE(PartnerOf("portal"));
+  EXPECT_FALSE(PartnerOf("partner-"));
+  EXPECT_FALSE(PartnerOf(""));
+}
+
 TEST(SystemOfTest, TakesSystemsOfTheOwnNodeAlone) {
   EXPECT_EQ(SystemOf("spiffe://cm.sankofa/portal", "cm"), "portal");
   EXPECT_EQ(SystemOf("spiffe://cm.sankofa/a-1", "cm"), "a-1");

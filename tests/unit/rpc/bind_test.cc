@@ -69,6 +69,7 @@ TEST_F(BindTest, EverythingThatIsWrongIsNamedAtOnce) {
   const std::string faults = Faults({Bind("WildService")});
   EXPECT_THAT(faults, HasSubstr("WildService.NoAccess has no access option"));
   EXPECT_THAT(faults, HasSubstr("WildService.NobodyIn has no access option"));
+  EXPECT_THAT(faults, HasSubstr("WildService.NamesAPartner has no access option"));
   EXPECT_THAT(faults, HasSubstr("WildService.Unbound is bound neither as a command nor"));
   EXPECT_THAT(faults, HasSubstr("WildService.WrongAnswer is a command but does not return"));
   EXPECT_THAT(faults, HasSubstr("WildService.StreamsCommand is a command but streams"));

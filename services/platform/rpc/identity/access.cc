@@ -13,6 +13,13 @@
 
 namespace sankofa::rpc {
 
+std::optional<std::string> PartnerOf(std::string_view system) {
+  if (!system.starts_with(kPartnerPrefix) || system.size() == kPartnerPrefix.size()) {
+    return std::nullopt;
+  }
+  return std::string(system.substr(kPartnerPrefix.size()));
+}
+
 std::optional<AccessRule> AccessRule::Of(const google::protobuf::MethodDescriptor& method) {
   const common::v1::Access& access = method.options().GetExtension(common::v1::access);
   AccessRule rule;
@@ -22,16 +29,19 @@ std::optional<AccessRule> AccessRule::Of(const google::protobuf::MethodDescripto
     rule.roles.insert(absl::AsciiStrToLower(absl::StripPrefix(name, "ROLE_")));
   }
   for (const std::string& system : access.systems()) {
-    if (system.empty()) return std::nullopt;
+    if (system.empty() || PartnerOf(system)) return std::nullopt;  // partners come in by `partners`
     rule.systems.insert(system);
   }
-  if (rule.roles.empty() && rule.systems.empty()) return std::nullopt;
+  rule.partners = access.partners();
+  if (rule.roles.empty() && rule.systems.empty() && !rule.partners) return std::nullopt;
   return rule;
 }
 
 absl::Status CheckAccess(const AccessRule& rule, const engine::Actor& actor) {
   const bool person = !actor.subject.empty();
-  if (person) {
+  if (PartnerOf(actor.system)) {
+    if (rule.partners && !person) return absl::OkStatus();
+  } else if (person) {
     const bool allowed = std::any_of(actor.roles.begin(), actor.roles.end(),
                                      [&](const auto& role) { return rule.roles.contains(role); });
     if (allowed) return absl::OkStatus();
