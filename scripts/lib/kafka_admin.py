@@ -8,7 +8,7 @@ import sys
 import time
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, AdminClient,
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    ResourcePatternType, ResourceType)
 
 SERVICES = ("registration", "validation", "funding", "monitoring", "exchange")
@@ -23,17 +23,28 @@ def rules():
     topic, group, cluster = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.BROKER
     prefixed, literal = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
     for service in SERVICES:
-        for operation in (AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS,
-                          AclOperation.WRITE, AclOperation.READ):
+        own = f"sankofa.{service}"
+        # It listens to the others, and makes a topic whose owner has not come up yet. It speaks in its own name only.
+        for operation in (AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.READ):
             yield allow(service, topic, "sankofa.", prefixed, operation)
+        yield allow(service, topic, own, literal, AclOperation.WRITE)
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
-            yield allow(service, group, "sankofa.", prefixed, operation)
+            yield allow(service, group, own, prefixed, operation)
         yield allow(service, cluster, "kafka-cluster", literal, AclOperation.IDEMPOTENT_WRITE)
     # An auditor, and the command line client, read everything and change nothing, each under its own name only.
     for name in ("auditor", "sankofactl"):
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
             yield allow(name, topic, "sankofa.", prefixed, operation)
             yield allow(name, group, name, prefixed, operation)
+
+
+def withdrawn():
+    """What nodes that were made earlier granted: every service wrote every topic, and could take any service's place."""
+    for service in SERVICES:
+        for resource, operation in ((ResourceType.TOPIC, AclOperation.WRITE), (ResourceType.GROUP, AclOperation.READ),
+                                    (ResourceType.GROUP, AclOperation.DESCRIBE)):
+            yield AclBindingFilter(resource, "sankofa.", ResourcePatternType.PREFIXED, f"User:{service}", "*", operation,
+                                   AclPermissionType.ALLOW)
 
 
 def main():
@@ -62,7 +73,9 @@ def main():
         left = end - time.monotonic()
         try:
             if arguments.task == "grant":
-                for answer in admin.create_acls(list(rules()), request_timeout=max(left, 1)).values():
+                answers = [*admin.create_acls(list(rules()), request_timeout=max(left, 1)).values(),
+                           *admin.delete_acls(list(withdrawn()), request_timeout=max(left, 1)).values()]
+                for answer in answers:
                     answer.result(timeout=max(left, 1))
             metadata = admin.list_topics(timeout=max(min(left, 5), 0.1))
             if metadata.brokers:

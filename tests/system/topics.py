@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from node_client import SERVICES
 
@@ -24,18 +24,30 @@ class Record:
         return self.key.encode() + b"\n" + head + self.value + b"\n"
 
 
-def consumer(node, certificate, group="auditor-system-test"):
+def client(node, certificate):
     pki = os.path.join(node.folder, "pki")
-    return Consumer({
+    return {
         "bootstrap.servers": node.services_config["kafka"]["brokers"],
         "security.protocol": "ssl",
         "ssl.ca.location": os.path.join(pki, "ca.pem"),
         "ssl.certificate.location": os.path.join(pki, f"{certificate}.pem"),
         "ssl.key.location": os.path.join(pki, f"{certificate}.key"),
-        "group.id": group,
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-    })
+    }
+
+
+def consumer(node, certificate, group="auditor-system-test"):
+    return Consumer({**client(node, certificate), "group.id": group, "enable.auto.commit": False,
+                     "auto.offset.reset": "earliest"})
+
+
+def publish(node, certificate, topic, key, headers=None):
+    """An empty record; None, or why the broker did not take it."""
+    outcomes = []
+    producer = Producer({**client(node, certificate), "acks": "all"})
+    producer.produce(topic, key=key, value=b"", headers=list((headers or {}).items()),
+                     on_delivery=lambda error, _: outcomes.append(error))
+    assert producer.flush(READ_SECONDS) == 0 and len(outcomes) == 1
+    return outcomes[0]
 
 
 def read_all(node, certificate="auditor"):

@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -28,6 +29,35 @@ class BrokerTest : public testing::Test {
     auto admin = OpenAdmin(As("node"));
     ASSERT_TRUE(admin.ok()) << admin.status();
     admin_ = *std::move(admin);
+    GrantTestNames();
+  }
+
+  // A service has rights on its own names only; these tests use others, so that no test is in another's way.
+  void GrantTestNames() {
+    std::vector<Acl> grants;
+    for (const std::string prefix : {"sankofa.test", "sankofa.pipeline"}) {
+      grants.push_back({.name = prefix,
+                        .prefixed = true,
+                        .principal = "User:registration",
+                        .right = Acl::Right::kWrite});
+      for (const std::string name : {"User:registration", "User:validation"}) {
+        grants.push_back({.resource = Acl::Resource::kGroup,
+                          .name = prefix,
+                          .prefixed = true,
+                          .principal = name,
+                          .right = Acl::Right::kRead});
+      }
+    }
+    ASSERT_TRUE(admin_->EnsureAcls(grants, kPatience).ok());
+    // The broker answers before it goes by them.
+    const absl::Time deadline = absl::Now() + kPatience;
+    const auto in_force = [&] {
+      const auto acls = admin_->DescribeAcls("", kPatience);
+      return acls.ok() && std::all_of(grants.begin(), grants.end(), [&](const Acl& grant) {
+               return std::find(acls->begin(), acls->end(), grant) != acls->end();
+             });
+    };
+    while (!in_force()) ASSERT_LT(absl::Now(), deadline) << "the rights are not in force";
   }
 
   void TearDown() override {
@@ -36,7 +66,8 @@ class BrokerTest : public testing::Test {
     }
   }
 
-  // A client with the certificate of that name. `node` may do everything, a service everything in sankofa.*.
+  // A client with the certificate of that name. `node` may do everything; a service reads all of sankofa.* and writes
+  // its own topic.
   [[nodiscard]] ClientOptions As(const std::string& name) const {
     return {.brokers = brokers_,
             .ca = ca_,

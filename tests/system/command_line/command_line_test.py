@@ -10,11 +10,10 @@ import subprocess
 import unittest
 import uuid
 
-from confluent_kafka import Producer
-
 import clear_text
 import journal
 import report
+import topics
 from harness import ROOT, SCENARIO, SystemNode
 from node_client import SERVICES
 from play import Player
@@ -202,19 +201,13 @@ class CommandLineTest(unittest.TestCase):
 
     def publish_what_nobody_knows(self):
         """An event of a later version, as an upgraded service would publish it to others that are not."""
-        pki = os.path.join(self.node.folder, "pki")
-        producer = Producer({
-            "bootstrap.servers": self.client.config["kafka"]["brokers"], "security.protocol": "ssl",
-            "ssl.ca.location": f"{pki}/ca.pem", "ssl.certificate.location": f"{pki}/funding.pem",
-            "ssl.key.location": f"{pki}/funding.key", "acks": "all"})
         headers = {
             "ce_specversion": "1.0", "ce_id": f"{self.node.name}/funding/Voucher/v-1/1",
             "ce_source": f"//{self.node.name}.sankofa/funding", "ce_type": UNKNOWN_TYPE,
             "ce_subject": "Voucher/v-1", "ce_time": "2018-07-02T09:00:00.000000000Z", "ce_sequence": "1",
             "ce_partitionkey": "v-1", "content-type": "application/protobuf", "sankofa_hash": "00" * 32,
             "sankofa_previous_hash": ""}
-        producer.produce("sankofa.funding", key="v-1", value=b"", headers=list(headers.items()))
-        self.assertEqual(producer.flush(SECONDS), 0)
+        self.assertIsNone(topics.publish(self.node, "funding", "sankofa.funding", "v-1", headers))
 
     def test_dead_letters(self):
         self.publish_what_nobody_knows()

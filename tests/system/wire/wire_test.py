@@ -9,7 +9,7 @@ import re
 import unittest
 
 import grpc
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 import clear_text
 import report
@@ -99,6 +99,20 @@ class TopicsTest(unittest.TestCase):
         with self.assertRaises(KafkaException) as caught:
             topics.read_all(NODE, "portal")
         self.assertIn("AUTHORIZATION_FAILED", str(caught.exception))
+
+
+    def test_a_service_speaks_in_its_own_name_only(self):
+        """Whoever has a service's certificate can't forge another's events, and can't take its events away from it."""
+        for topic in ("sankofa.registration", "sankofa.validation", "sankofa.monitoring"):
+            refused = topics.publish(NODE, "funding", topic, "forged")
+            self.assertEqual(refused.code(), KafkaError.TOPIC_AUTHORIZATION_FAILED, topic)
+        thief = topics.consumer(NODE, "funding", group="sankofa.validation")
+        try:
+            thief.subscribe(["sankofa.registration"])
+            refused = thief.poll(topics.READ_SECONDS).error()
+        finally:
+            thief.close()
+        self.assertEqual(refused.code(), KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
 class PlayTest(unittest.TestCase):
