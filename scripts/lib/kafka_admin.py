@@ -31,6 +31,14 @@ def rules():
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
             yield allow(service, group, own, prefixed, operation)
         yield allow(service, cluster, "kafka-cluster", literal, AclOperation.IDEMPOTENT_WRITE)
+    # exchange keeps a feed for each partner, and lets that partner, and nobody else, read it.
+    for operation in (AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS,
+                      AclOperation.ALTER, AclOperation.ALTER_CONFIGS, AclOperation.WRITE):
+        yield allow("exchange", topic, "feed.", prefixed, operation)
+    for operation in (AclOperation.ALTER, AclOperation.DESCRIBE):
+        yield allow("exchange", cluster, "kafka-cluster", literal, operation)
+    # How far a partner has read.
+    yield allow("exchange", group, "partner-", prefixed, AclOperation.DESCRIBE)
     # An auditor, and the command line client, read everything and change nothing, each under its own name only.
     for name in ("auditor", "sankofactl"):
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
