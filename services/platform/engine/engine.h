@@ -44,12 +44,14 @@ struct IncomingEvent {
   std::string payload;
 };
 
+// Streams that wait, each with the first sequence that is missing.
+using Gaps = std::vector<std::pair<InboxStream, std::int64_t>>;
+
 struct ReactionResult {
   int applied = 0;       // events that took effect, also those without a reaction
   int repeated = 0;      // dropped: at or below the mark
   int dead_letters = 0;  // refused for good or unknown
-  // Events that wait for a gap before them to be filled: the stream and the first missing sequence.
-  std::vector<std::pair<InboxStream, std::int64_t>> gaps;
+  Gaps gaps;             // streams whose events wait for one before them
 };
 
 struct EngineOptions {

@@ -60,7 +60,23 @@ bool IsGone(const absl::Status& status) {
          absl::IsFailedPrecondition(status);
 }
 
+absl::StatusOr<engine::IncomingEvent> ParseOwn(const Message& message, const std::string& node) {
+  auto event = ParseEvent(message);
+  if (!event.ok()) return event.status();
+  if (event->node != node) return absl::InvalidArgumentError("the event is of another node");
+  return std::move(event->incoming);
+}
+
 }  // namespace
+
+absl::StatusOr<engine::Gaps> ReactionSink::Refuse(std::span<const Unreadable> messages) {
+  std::vector<engine::DeadLetter> letters;
+  for (const Unreadable& unreadable : messages) {
+    letters.push_back(LetterOf(unreadable.message, unreadable.why));
+  }
+  if (auto buried = Bury(letters, /*once=*/true); !buried.ok()) return buried;
+  return engine::Gaps();
+}
 
 ReactionRunner::ReactionRunner(ReactionOptions options, ReactionSink& sink, ReplaySource& replay,
                                ConsumerFactory consumers, const time::Clock& clock)
@@ -71,6 +87,7 @@ ReactionRunner::ReactionRunner(ReactionOptions options, ReactionSink& sink, Repl
       clock_(clock),
       backoff_(options_.retry) {
   status::Check(!options_.node.empty() && !options_.service.empty(), "reactions have a home");
+  status::Check(options_.topics.empty() == !options_.parse, "another feed is read in its own way");
 }
 
 ReactionRunner::~ReactionRunner() {
@@ -126,7 +143,7 @@ bool ReactionRunner::Step(absl::Duration wait) {
 // ---- From the topics ------------------------------------------------------------------------------------------------
 
 bool ReactionRunner::Ready() {
-  if (options_.sources.empty()) return false;  // nothing to listen to
+  if (options_.sources.empty() && options_.topics.empty()) return false;  // nothing to listen to
   if (!topics_ready_ && options_.ensure_topics) {
     if (auto status = options_.ensure_topics(); !status.ok()) {
       Failed(status);
@@ -135,7 +152,8 @@ bool ReactionRunner::Ready() {
   }
   topics_ready_ = true;
   if (consumer_ && absl::IsAborted(consumer_->Health())) {
-    telemetry::Warn("reactions open a new Kafka consumer", {{"status", consumer_->Health()}});
+    telemetry::Warn("reactions open a new Kafka consumer",
+                    {{"from", options_.from}, {"status", consumer_->Health()}});
     consumer_.reset();
   }
   if (consumer_) return true;
@@ -148,7 +166,8 @@ bool ReactionRunner::Ready() {
 
 absl::Status ReactionRunner::OpenConsumer() {
   ConsumerOptions options;
-  options.group = TopicOf(options_.service);
+  options.group = options_.group.empty() ? TopicOf(options_.service) : options_.group;
+  options.topics = options_.topics;
   for (const std::string& source : options_.sources) options.topics.push_back(TopicOf(source));
   options.on_revoked = [this](const std::vector<TopicPartition>& partitions, bool lost) {
     OnRevoked(partitions, lost);
@@ -166,8 +185,10 @@ bool ReactionRunner::Receive(absl::Duration wait) {
   const absl::Time now = clock_.Now();
   for (const auto& [stream, held] : held_) {
     const auto source = sources_.find(stream.source);
-    if (source == sources_.end()) continue;
-    wait = std::clamp(source->second.until() - now, absl::ZeroDuration(), wait);
+    absl::Time until = held.retry.until();
+    if (source != sources_.end()) until = std::max(until, source->second.until());
+    if (source == sources_.end() && until == absl::InfinitePast()) continue;
+    wait = std::clamp(until - now, absl::ZeroDuration(), wait);
   }
   auto messages = consumer_->PollBatch(options_.batch_events, wait);
   if (!messages.ok()) {
@@ -201,20 +222,18 @@ void ReactionRunner::WaitForStop(absl::Duration wait) {
 void ReactionRunner::Accept(const std::vector<Message>& messages) {
   for (const Message& message : messages) {
     received_[message.from()] = message.offset + 1;
-    auto event = ParseEvent(message);
-    absl::Status status = event.status();
-    if (status.ok() && event->node != options_.node) {
-      status = absl::InvalidArgumentError("the event is of another node");
-    }
-    if (!status.ok()) {
-      telemetry::Warn("message is no event", {{"topic", message.topic},
-                                              {"partition", message.partition},
-                                              {"offset", message.offset},
-                                              {"status", status}});
-      malformed_.push_back(LetterOf(message, status));
+    auto event = options_.parse ? options_.parse(message) : ParseOwn(message, options_.node);
+    if (!event.ok()) {
+      if (!options_.parse) {
+        telemetry::Warn("message is no event", {{"topic", message.topic},
+                                                {"partition", message.partition},
+                                                {"offset", message.offset},
+                                                {"status", event.status()}});
+      }
+      malformed_.push_back({message, event.status()});
       continue;
     }
-    AcceptEvent({message.from(), message.offset, std::move(event->incoming)});
+    AcceptEvent({message.from(), message.offset, *std::move(event)});
   }
 }
 
@@ -241,11 +260,19 @@ bool ReactionRunner::Process() {
 
 bool ReactionRunner::BuryMalformed() {
   if (malformed_.empty()) return false;
-  if (auto status = sink_.Bury(malformed_, /*once=*/true); !status.ok()) {
-    Failed(status);
+  const auto gaps = sink_.Refuse(malformed_);
+  if (!gaps.ok()) {
+    Failed(gaps.status());
     return false;
   }
   Count({.dead_letters = static_cast<int>(malformed_.size())});
+  for (const auto& [stream, missing] : *gaps) {
+    // Which of them stood there is not known; all are read again unless the gap is dealt with.
+    Held& held = Wait(stream, missing);
+    for (const Unreadable& unreadable : malformed_) {
+      held.refused.emplace_back(unreadable.message.from(), unreadable.message.offset);
+    }
+  }
   malformed_.clear();
   return true;
 }
@@ -298,16 +325,29 @@ void ReactionRunner::Hold(const engine::ReactionResult& result) {
     if (!fresh) gap->second = std::min(gap->second, missing);
   }
   if (gaps.empty()) return;
+  for (const auto& [stream, missing] : gaps) Wait(stream, missing);
   for (Pending& pending : pending_) {
-    const auto gap = gaps.find(StreamOf(pending.event));
-    if (gap == gaps.end() || pending.event.meta.sequence <= gap->second) continue;
-    const auto [held, fresh] = held_.try_emplace(gap->first);
-    if (fresh) {
-      held->second.missing = gap->second;
-      held->second.since = clock_.Now();
+    const engine::InboxStream stream = StreamOf(pending.event);
+    const auto gap = gaps.find(stream);
+    if (gap == gaps.end() || pending.event.meta.sequence < gap->second) continue;
+    Held& held = held_.at(stream);
+    if (pending.event.meta.sequence > gap->second) {
+      HoldEvent(held, std::move(pending));
+    } else if (pending.from) {
+      held.refused.emplace_back(*pending.from, pending.offset);
     }
-    HoldEvent(held->second, std::move(pending));
   }
+}
+
+ReactionRunner::Held& ReactionRunner::Wait(const engine::InboxStream& stream,
+                                           std::int64_t missing) {
+  const auto [held, fresh] = held_.try_emplace(stream);
+  if (fresh) {
+    held->second.missing = missing;
+    held->second.since = clock_.Now();
+    held->second.retry = Backoff(options_.replay_retry);
+  }
+  return held->second;
 }
 
 void ReactionRunner::HoldEvent(Held& held, Pending pending) {
@@ -339,6 +379,7 @@ bool ReactionRunner::FillGaps() {
   for (const auto& [stream, held] : held_) {
     const auto source = sources_.find(stream.source);
     if (source != sources_.end() && source->second.Waiting(now)) continue;
+    if (held.retry.Waiting(now)) continue;
     due.emplace_back(stream, held.missing);
     if (due.size() == kGapsARound) break;
   }
@@ -358,7 +399,7 @@ bool ReactionRunner::FillGap(const engine::InboxStream& stream, std::int64_t mis
   const auto held = held_.find(stream);
   status::Check(held != held_.end(), "a stream waits until its gap is dealt with");
   if (!fetched.ok() && !IsGone(fetched.status())) {
-    source.Failed(clock_.Now());
+    (absl::IsAborted(fetched.status()) ? held->second.retry : source).Failed(clock_.Now());
     telemetry::Debug("replay is not to be had",
                      {{"source", stream.source}, {"status", fetched.status()}});
     return false;
@@ -369,9 +410,13 @@ bool ReactionRunner::FillGap(const engine::InboxStream& stream, std::int64_t mis
       fetched->front().meta.sequence != missing) {
     return GiveUp(held, "the source does not have it");
   }
+  const std::vector<Place> refused = held->second.refused;
   for (engine::IncomingEvent& event : *fetched) pending_.push_back({.event = std::move(event)});
   ReleaseToPending(held);
-  if (!ApplyPending()) return false;
+  if (!ApplyPending()) {
+    if (!refused.empty()) Wait(stream, missing).refused = refused;
+    return false;
+  }
   const auto again = held_.find(stream);
   if (again != held_.end() && again->second.missing <= missing) {
     return GiveUp(again, "what the source gives does not fill the gap");
@@ -380,6 +425,10 @@ bool ReactionRunner::FillGap(const engine::InboxStream& stream, std::int64_t mis
 }
 
 bool ReactionRunner::GiveUp(HeldStreams::iterator stream, std::string_view why) {
+  if (stream->second.events.empty()) {  // a refused message claimed what was never there
+    Drop(stream);
+    return true;
+  }
   const std::string detail =
       absl::StrCat("sequence ", stream->second.missing,
                    " is missing: ", absl::string_view(why.data(), why.size()));
@@ -423,7 +472,8 @@ bool ReactionRunner::EnforceLimits() {
     if (backoff_.Waiting(now) || stopping_) return worked;
     // Many may have come at once: its source is asked before they are given up.
     const auto source = sources_.find(stream->first.source);
-    const bool away = source != sources_.end() && source->second.Waiting(now);
+    const bool away = (source != sources_.end() && source->second.Waiting(now)) ||
+                      stream->second.retry.Waiting(now);
     const engine::InboxStream name = stream->first;
     worked |= away ? GiveUp(stream, "more events wait, or for longer, than is held in memory")
                    : FillGap(name, stream->second.missing);
@@ -436,14 +486,15 @@ bool ReactionRunner::EnforceLimits() {
 // By partition, the offset below which everything is applied or kept.
 Offsets ReactionRunner::Done() const {
   Offsets done = received_;
-  const auto lower = [&](const Pending& pending) {
-    if (!pending.from) return;
-    const auto at = done.find(*pending.from);
-    if (at != done.end()) at->second = std::min(at->second, pending.offset);
+  const auto lower = [&](const std::optional<TopicPartition>& from, std::int64_t offset) {
+    if (!from) return;
+    const auto at = done.find(*from);
+    if (at != done.end()) at->second = std::min(at->second, offset);
   };
-  for (const Pending& pending : pending_) lower(pending);
+  for (const Pending& pending : pending_) lower(pending.from, pending.offset);
   for (const auto& [_, held] : held_) {
-    for (const Pending& pending : held.events) lower(pending);
+    for (const Pending& pending : held.events) lower(pending.from, pending.offset);
+    for (const auto& [from, offset] : held.refused) lower(from, offset);
   }
   return done;
 }
@@ -476,8 +527,12 @@ void ReactionRunner::OnRevoked(const std::vector<TopicPartition>& partitions, bo
   };
   std::erase_if(pending_, gone);
   for (auto stream = held_.begin(); stream != held_.end();) {
+    const Held& held = stream->second;
     const bool leaves =
-        std::any_of(stream->second.events.begin(), stream->second.events.end(), gone);
+        std::any_of(held.events.begin(), held.events.end(), gone) ||
+        std::any_of(held.refused.begin(), held.refused.end(), [&](const auto& at) {
+          return std::find(partitions.begin(), partitions.end(), at.first) != partitions.end();
+        });
     stream = leaves ? Drop(stream) : std::next(stream);
   }
   for (const TopicPartition& partition : partitions) {
@@ -531,11 +586,11 @@ void ReactionRunner::UpdateHealth() {
   const std::lock_guard lock(mutex_);
   if (health.code() != health_.code()) {
     if (health.ok()) {
-      telemetry::Info("reactions go on");
+      telemetry::Info("reactions go on", {{"from", options_.from}});
     } else if (absl::IsUnavailable(health) || absl::IsAborted(health)) {
-      telemetry::Warn("reactions wait", {{"status", health}});
+      telemetry::Warn("reactions wait", {{"from", options_.from}, {"status", health}});
     } else {
-      telemetry::Error("reactions wait", {{"status", health}});
+      telemetry::Error("reactions wait", {{"from", options_.from}, {"status", health}});
     }
   }
   health_ = std::move(health);

@@ -37,6 +37,11 @@
 // and age; beyond a limit all of the stream's go to the dead letters (GAP_NOT_FILLED) and their offsets are passed. That
 // loses nothing: the stream's mark stays where it was, so its next event finds the gap again, and what the source gives
 // then includes them; and an operator can replay the dead letters when the source is back.
+//
+// The same runner reads a partner's feed: from the partner's cluster (the consumer factory), another group and topic,
+// with messages that are read otherwise (`parse`) and a sink of its own. Such a sink may refuse a message without
+// moving its stream's mark: it names the stream as one with a gap, so that the genuine message is asked of the source at
+// once. The refused message's offset is committed only when that is done, so a restart in between asks again.
 namespace sankofa::kafka {
 
 // Where missing events come from: the source's journal, over its Replay.
@@ -44,10 +49,17 @@ class ReplaySource {
  public:
   virtual ~ReplaySource() = default;
   // Up to `limit` events of a stream from `from_sequence` on, in order. UNAVAILABLE where the source can't be reached.
-  // Bounded in time by itself: it holds up the other streams meanwhile.
+  // ABORTED where this stream's can't be had yet while others' can. Bounded in time by itself: it holds up the other
+  // streams meanwhile.
   [[nodiscard]] virtual absl::StatusOr<std::vector<engine::IncomingEvent>> Fetch(
       const std::string& source, const engine::StreamKey& stream, std::int64_t from_sequence,
       int limit) = 0;
+};
+
+// A message that is no event, and why.
+struct Unreadable {
+  Message message;
+  absl::Status why;
 };
 
 // Where events go: the engine with its reactions, see EngineSink.
@@ -60,6 +72,10 @@ class ReactionSink {
   // Keeps dead letters. `once`: moves the marks of their streams along, and drops what the marks have passed.
   [[nodiscard]] virtual absl::Status Bury(std::span<const engine::DeadLetter> letters,
                                           bool once) = 0;
+  // Keeps messages that are no events; given again until it says OK. What it gives is as ReactionResult::gaps: streams
+  // whose next event is asked of its source, because a refused message stands where it should be. Default: a dead
+  // letter each (MALFORMED_EVENT), and no gaps.
+  [[nodiscard]] virtual absl::StatusOr<engine::Gaps> Refuse(std::span<const Unreadable> messages);
 };
 
 // Opens a session for each unit of work.
@@ -90,6 +106,12 @@ struct ReactionOptions {
   std::string node;  // events of another node don't belong in these topics
   std::string service;
   std::vector<std::string> sources;  // services; their topics are read
+  // For another feed than the node's own: its topics, its group, and how its messages are read; what can't be read goes
+  // to ReactionSink::Refuse. `sources` is then left empty.
+  std::vector<std::string> topics;
+  std::string group;
+  std::function<absl::StatusOr<engine::IncomingEvent>(const Message&)> parse;
+  std::string from = "own services";  // in log lines: "partner fr"
   // Makes sure that the topics are there; tried with back-off before the group is joined. May be empty.
   std::function<absl::Status()> ensure_topics;
   ReactionMetrics metrics;
@@ -137,12 +159,16 @@ class ReactionRunner {
     std::int64_t offset = 0;
     engine::IncomingEvent event;
   };
+  // Where a message was read.
+  using Place = std::pair<TopicPartition, std::int64_t>;
   // A stream that waits for a missing event.
   struct Held {
     std::int64_t missing = 0;  // the first sequence that is not there
     std::vector<Pending> events;
+    std::vector<Place> refused;  // messages that stood in its place
     std::int64_t bytes = 0;
     absl::Time since;
+    Backoff retry{{}};  // where its source can't give it yet
   };
   using HeldStreams = std::map<engine::InboxStream, Held>;
 
@@ -163,6 +189,7 @@ class ReactionRunner {
   bool ApplyPending();
   void SortStreams();
   void Hold(const engine::ReactionResult& result);
+  Held& Wait(const engine::InboxStream& stream, std::int64_t missing);
   void HoldEvent(Held& held, Pending pending);
   void ReleaseToPending(HeldStreams::iterator stream);
   HeldStreams::iterator Drop(HeldStreams::iterator stream);
@@ -188,8 +215,8 @@ class ReactionRunner {
   std::unique_ptr<Consumer> consumer_;
   bool topics_ready_ = false;
   bool paused_ = false;
-  std::vector<Pending> pending_;               // received, not applied
-  std::vector<engine::DeadLetter> malformed_;  // received, not kept
+  std::vector<Pending> pending_;       // received, not applied
+  std::vector<Unreadable> malformed_;  // received, not kept
   HeldStreams held_;
   std::int64_t held_events_ = 0;
   std::int64_t held_bytes_ = 0;

@@ -216,8 +216,18 @@ class FakeSink final : public ReactionSink {
     return fails ? absl::UnavailableError("the connection is lost") : absl::OkStatus();
   }
 
+  absl::StatusOr<engine::Gaps> Refuse(std::span<const Unreadable> messages) override {
+    if (!refuse) return ReactionSink::Refuse(messages);
+    if (down) return absl::UnavailableError("the database is away");
+    return refuse(messages);
+  }
+
   NthCall calls;
   bool down = false;
+  // As a partner's feed is taken: an event with this payload is refused, and its stream's mark stays where it is.
+  std::string refused_payload;
+  std::function<engine::Gaps(std::span<const Unreadable>)> refuse;
+  int refused = 0;
   std::map<engine::InboxStream, std::int64_t> marks;
   std::vector<engine::IncomingEvent> applied;
   std::vector<engine::DeadLetter> dead_letters;
@@ -233,6 +243,9 @@ class FakeSink final : public ReactionSink {
         ++result.repeated;
       } else if (event.meta.sequence > mark + 1) {
         result.gaps.emplace_back(from, mark + 1);
+      } else if (!refused_payload.empty() && event.payload == refused_payload) {
+        result.gaps.emplace_back(from, mark + 1);
+        ++refused;
       } else {
         mark = event.meta.sequence;
         applied.push_back(event);
@@ -255,6 +268,7 @@ class FakeReplay final : public ReplaySource {
                                                            int limit) override {
     ++fetches;
     if (answer) return answer(from_sequence);
+    if (answer_for) return answer_for(stream, from_sequence);
     if (down) return absl::UnavailableError("the source is away");
     std::vector<engine::IncomingEvent> events;
     for (const RelayRow& row : journal_.rows) {
@@ -275,7 +289,9 @@ class FakeReplay final : public ReplaySource {
 
   bool down = false;
   int fetches = 0;
-  std::function<absl::StatusOr<std::vector<engine::IncomingEvent>>(std::int64_t)> answer;
+  using Answer = absl::StatusOr<std::vector<engine::IncomingEvent>>;
+  std::function<Answer(std::int64_t)> answer;
+  std::function<Answer(const engine::StreamKey&, std::int64_t)> answer_for;
 
  private:
   const FakeJournal& journal_;

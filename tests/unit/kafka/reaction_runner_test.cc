@@ -263,6 +263,176 @@ TEST(ReactionRunnerTest, KeepsMalformedMessagesUntilTheyAreSetAside) {
   EXPECT_EQ(listener.Uncommitted(), 0);
 }
 
+// ---- A partner's feed -----------------------------------------------------------------------------------------------
+
+constexpr char kFeed[] = "feed.cm";
+
+// Reads a feed of another cluster: keyed by case, headers of no interest, the value is "<sequence>:<payload>" or garbage.
+struct FeedListener : Listener {
+  FeedListener() {
+    EXPECT_TRUE(broker.MakeAdmin()->EnsureTopics({{.name = kFeed}}, {}).ok());
+    options.sources.clear();
+    options.topics = {kFeed};
+    options.group = "partner-cm";
+    options.from = "partner tg";
+    options.parse = [](const Message& message) -> absl::StatusOr<engine::IncomingEvent> {
+      const std::size_t colon = message.value.find(':');
+      if (colon == std::string::npos) return absl::InvalidArgumentError("not signed");
+      engine::IncomingEvent event;
+      event.meta = {.source = kService,
+                    .stream = {"Case", message.key},
+                    .sequence = std::stoll(message.value.substr(0, colon)),
+                    .partition_key = message.key};
+      event.event_type = "feed";
+      event.payload = message.value.substr(colon + 1);
+      return event;
+    };
+    sink.refused_payload = "tampered";
+    // A message that can't be read claims to be the next one of its key.
+    sink.refuse = [this](std::span<const Unreadable> messages) {
+      engine::Gaps gaps;
+      for (const Unreadable& unreadable : messages) {
+        ++sink.refused;
+        const engine::InboxStream stream{kService, {"Case", unreadable.message.key}};
+        gaps.emplace_back(stream, sink.marks[stream] + 1);
+      }
+      return gaps;
+    };
+  }
+  // Journal and topic; or, with `instead`, something else in the topic.
+  void Send(const std::string& stream, const std::string& instead = {}) {
+    Skip(stream);
+    const std::string genuine = absl::StrCat(source.sequences[stream], ":x");
+    Listener::Send({.topic = kFeed, .key = stream, .value = instead.empty() ? genuine : instead});
+  }
+  [[nodiscard]] std::int64_t Uncommitted() const {
+    const Offsets committed = broker.Committed("partner-cm");
+    std::int64_t count = 0;
+    for (const Message& message : broker.Messages(kFeed)) {
+      const auto offset = committed.find(message.from());
+      count += offset == committed.end() || message.offset >= offset->second ? 1 : 0;
+    }
+    return count;
+  }
+};
+
+TEST(FeedRunnerTest, IsReadInItsOwnWay) {
+  FeedListener listener;
+  for (int i = 0; i < 30; ++i) listener.Send(absl::StrCat("case-", i % 3));
+  listener.Start();
+  listener.Run();
+  EXPECT_TRUE(listener.Complete());
+  EXPECT_EQ(listener.Uncommitted(), 0);
+  EXPECT_EQ(listener.replay.fetches, 0);
+}
+
+TEST(FeedRunnerTest, TheGenuineMessageIsAskedForAtOnce) {
+  for (const char* instead : {"2:tampered", "garbage"}) {
+    FeedListener listener;
+    listener.Send("case");
+    listener.Send("case", instead);  // and nothing after it
+    listener.Start();
+    listener.Run(absl::Milliseconds(100));
+    EXPECT_TRUE(listener.Complete()) << instead;
+    EXPECT_EQ(listener.sink.refused, 1) << instead;
+    EXPECT_EQ(listener.replay.fetches, 1) << instead;
+    EXPECT_EQ(listener.Uncommitted(), 0) << instead;
+    EXPECT_THAT(listener.sink.dead_letters, IsEmpty()) << instead;
+  }
+}
+
+TEST(FeedRunnerTest, WhatFollowsARefusedMessageWaitsForTheGenuineOne) {
+  for (const char* instead : {"2:tampered", "garbage"}) {
+    FeedListener listener;
+    listener.replay.down = true;
+    listener.Send("case");
+    listener.Send("case", instead);
+    for (int i = 0; i < 5; ++i) listener.Send("case");
+    listener.Send("other");
+    listener.Start();
+    listener.Run();
+    const auto applied = listener.Applied();
+    EXPECT_THAT(applied.at("case"), ElementsAre(1)) << instead;
+    EXPECT_THAT(applied.at("other"), ElementsAre(1)) << instead;
+    listener.replay.down = false;
+    listener.Run();
+    EXPECT_TRUE(listener.Complete()) << instead;
+    EXPECT_EQ(listener.Uncommitted(), 0) << instead;
+  }
+}
+
+TEST(FeedRunnerTest, ARestartAsksAgain) {
+  for (const char* instead : {"2:tampered", "garbage"}) {
+    FeedListener listener;
+    listener.replay.down = true;
+    listener.Send("case");
+    listener.Send("case", instead);
+    listener.Start();
+    listener.Run();
+    EXPECT_GT(listener.Uncommitted(), 0) << instead;
+    listener.replay.down = false;
+    listener.Start();
+    listener.Run();
+    EXPECT_TRUE(listener.Complete()) << instead;
+    EXPECT_EQ(listener.Uncommitted(), 0) << instead;
+  }
+}
+
+TEST(FeedRunnerTest, AForgedClaimHoldsNothingUp) {
+  FeedListener listener;
+  listener.Send("case");
+  listener.Listener::Send({.topic = kFeed, .key = "nobody", .value = "garbage"});
+  listener.Start();
+  listener.Run();
+  EXPECT_TRUE(listener.Complete());
+  EXPECT_EQ(listener.replay.fetches, 1);
+  EXPECT_EQ(listener.Uncommitted(), 0);
+}
+
+TEST(FeedRunnerTest, AStreamThatCanNotBeHadYetKeepsNoOtherWaiting) {
+  FeedListener listener;
+  for (const char* stream : {"a", "b"}) {
+    listener.Send(stream);
+    listener.Send(stream, "2:tampered");
+  }
+  int asked = 0;
+  bool yet = false;
+  FakeReplay genuine(listener.source);
+  listener.replay.answer_for =
+      [&](const engine::StreamKey& stream,
+          std::int64_t from) -> absl::StatusOr<std::vector<engine::IncomingEvent>> {
+    if (stream.id == "a" && !yet) {
+      ++asked;
+      return absl::AbortedError("not yet");
+    }
+    return genuine.Fetch(kService, stream, from, 500);
+  };
+  listener.Start();
+  listener.Run();
+  EXPECT_THAT(listener.Applied().at("b"), ElementsAre(1, 2));
+  EXPECT_THAT(listener.Applied().at("a"), ElementsAre(1));
+  EXPECT_GT(asked, 1);
+  yet = true;
+  listener.Run();
+  EXPECT_TRUE(listener.Complete());
+  EXPECT_EQ(listener.Uncommitted(), 0);
+}
+
+TEST(FeedRunnerTest, NothingIsLostWhereTheDatabaseGoesAwayWithTheGenuineMessage) {
+  for (int n = 1; n <= 4; ++n) {
+    FeedListener listener;
+    listener.Send("case");
+    listener.Send("case", "2:tampered");
+    listener.Start();
+    listener.sink.calls.Plan(n, NthCall::Kind::kBefore);
+    for (int i = 0; i < 4; ++i) listener.runner->Step(absl::ZeroDuration());
+    listener.Start();  // a crash
+    listener.Run();
+    EXPECT_TRUE(listener.Complete()) << n;
+    EXPECT_EQ(listener.Uncommitted(), 0) << n;
+  }
+}
+
 // ---- Gaps ---------------------------------------------------------------------------------------------------------------
 
 TEST(ReactionRunnerTest, FetchesWhatTheTopicNoLongerHolds) {
