@@ -79,6 +79,12 @@ Entry Text(std::string path, std::string& value, Fault (*check)(const std::strin
           [&value] { return value; }};
 }
 
+Entry Optional(std::string path, std::string& value) {
+  Entry entry = Text(std::move(path), value);
+  entry.required = false;
+  return entry;
+}
+
 Entry Secret(std::string path, std::string& value) {
   Entry entry = Text(std::move(path), value);
   entry.required = false;
@@ -159,6 +165,8 @@ std::vector<Entry> EntriesOf(Config& config) {
       Text("crypto.master_key_file", crypto.master_key_file),
       Secret("crypto.master_key", crypto.master_key),
       Text("crypto.signing_key_file", crypto.signing_key_file),
+      Optional("crypto.sealing_key_file", crypto.sealing_key_file),
+      Optional("exchange.partner_folder", config.exchange.partner_folder),
       Boolean("clock.accept_scenario_time", config.clock.accept_scenario_time),
       Integer("engine.workers", config.engine.workers, {1, 64}),
       Integer("engine.queue_max", config.engine.queue_max, {1, 100'000}),

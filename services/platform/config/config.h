@@ -77,6 +77,14 @@ struct Crypto {
   std::string master_key_file;  // 32 bytes in base64, readable by the owner alone
   std::string master_key;       // the same by environment; then the file is not read
   std::string signing_key_file;
+  std::string
+      sealing_key_file;  // 32 bytes in base64; absent: partners can disclose nothing to this node
+};
+
+// What partners gave this node: in <partner_folder>/<partner>/ the authority of its cluster and exchange (ca.pem) and
+// the certificate that it made for this node (client.pem, client.key). Absent: a node that reads from no partner.
+struct Exchange {
+  std::string partner_folder;
 };
 
 struct Clock {
@@ -110,6 +118,7 @@ struct Config {
   Kafka kafka;
   Redis redis;
   Crypto crypto;
+  Exchange exchange;
   std::map<std::string, std::string> services;  // name → "host:port" where its API is called
   Clock clock;
   Engine engine;

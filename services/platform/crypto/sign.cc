@@ -2,13 +2,10 @@
 
 #include <sodium.h>
 
-#include <algorithm>
-#include <cctype>
-
 #include "absl/strings/escaping.h"
+#include "services/platform/crypto/hex.h"
 #include "services/platform/crypto/secret_file.h"
 #include "services/platform/status/check.h"
-#include "services/platform/status/text.h"
 
 namespace sankofa::crypto {
 namespace {
@@ -60,17 +57,16 @@ std::string Signer::Sign(std::string_view label, std::string_view text) const {
 
 bool Verifies(std::string_view public_key, std::string_view label, std::string_view text,
               std::string_view signature) {
-  const bool hex = std::all_of(public_key.begin(), public_key.end(), [](char c) {
-    return std::isxdigit(static_cast<unsigned char>(c)) != 0;
-  });
-  if (!hex || public_key.size() != 2 * crypto_sign_PUBLICKEYBYTES ||
-      signature.size() != crypto_sign_BYTES) {
-    return false;
-  }
-  const std::string key = absl::HexStringToBytes(status::Absl(public_key));
+  const auto key = ParseHex(public_key, crypto_sign_PUBLICKEYBYTES);
+  if (!key || signature.size() != crypto_sign_BYTES) return false;
   const std::string message = Labelled(label, text);
   return crypto_sign_verify_detached(Bytes(signature), Bytes(message), message.size(),
-                                     Bytes(key)) == 0;
+                                     Bytes(*key)) == 0;
+}
+
+bool IsVerificationKey(std::string_view public_key) {
+  const auto key = ParseHex(public_key, crypto_sign_PUBLICKEYBYTES);
+  return key && crypto_core_ed25519_is_valid_point(Bytes(*key)) == 1;
 }
 
 }  // namespace sankofa::crypto

@@ -36,4 +36,8 @@ class Signer {
 [[nodiscard]] bool Verifies(std::string_view public_key, std::string_view label,
                             std::string_view text, std::string_view signature);
 
+// Whether signatures can be verified with this key: 64 hex digits that are a point of the curve's main group. For other
+// points, signatures can be made without any secret.
+[[nodiscard]] bool IsVerificationKey(std::string_view public_key);
+
 }  // namespace sankofa::crypto

@@ -60,8 +60,15 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const config::Config& config,
   node->vault_ = *std::move(vault);
   auto signer = crypto::Signer::FromFile(config.crypto.signing_key_file);
   if (!signer.ok()) return signer.status();
+  std::shared_ptr<const crypto::SealingKey> sealing_key;
+  if (!config.crypto.sealing_key_file.empty()) {
+    auto key = crypto::SealingKey::FromFile(config.crypto.sealing_key_file);
+    if (!key.ok()) return key.status();
+    sealing_key = *std::move(key);
+  }
   node->shared_ = std::make_unique<Shared>(
-      Shared{config, *node->vault_, std::shared_ptr<const crypto::Signer>(*std::move(signer))});
+      Shared{config, *node->vault_, std::shared_ptr<const crypto::Signer>(*std::move(signer)),
+             std::move(sealing_key)});
 
   std::vector<rpc::ServiceBinding> bindings;
   for (const Definition* definition : services) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "services/platform/config/config.h"
+#include "services/platform/crypto/box.h"
 #include "services/platform/crypto/sign.h"
 #include "services/platform/crypto/vault.h"
 #include "services/platform/engine/engine.h"
@@ -35,6 +36,7 @@ struct Shared {
   const config::Config& config;
   const crypto::Vault& vault;
   std::shared_ptr<const crypto::Signer> signer;
+  std::shared_ptr<const crypto::SealingKey> sealing_key;  // null where the node has none
 };
 
 // How `service` connects to its schema. FAILED_PRECONDITION where its password can't be read.
@@ -77,6 +79,9 @@ class Runtime final : public rpc::Dispatcher {
   [[nodiscard]] const Definition& definition() const { return definition_; }
   [[nodiscard]] const config::Config& config() const { return shared_.config; }
   [[nodiscard]] const crypto::Vault& vault() const { return shared_.vault; }
+  [[nodiscard]] const crypto::Signer& signer() const { return *shared_.signer; }
+  // Null where the node has none.
+  [[nodiscard]] const crypto::SealingKey* sealing_key() const { return shared_.sealing_key.get(); }
   [[nodiscard]] const engine::Registry& registry() const { return registry_; }
   [[nodiscard]] const engine::Reactions& reactions() const { return reactions_; }
   [[nodiscard]] const rpc::Queries& queries() const { return queries_; }

@@ -65,6 +65,25 @@ TEST(ConfigTest, ReadsWhatScriptsNodeWrites) {
   EXPECT_EQ(config->retention.answer_days, 90);
 }
 
+TEST(ConfigTest, PartnersMayBeLeftOut) {
+  const auto alone = Parse(kYaml, {});
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_EQ(alone->crypto.sealing_key_file, "");
+  EXPECT_EQ(alone->exchange.partner_folder, "");
+  const auto config =
+      Parse(With("signing_key_file:", "sealing_key_file: /keys/sealing.key, signing_key_file:") +
+                "exchange: {partner_folder: /partners}\n",
+            {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->crypto.sealing_key_file, "/keys/sealing.key");
+  EXPECT_EQ(config->exchange.partner_folder, "/partners");
+  EXPECT_THAT(Effective(*config), Contains(Pair("exchange.partner_folder", "/partners")));
+  EXPECT_THAT(Faults(std::string(kYaml) + "exchange: {partner_folder: \"\"}\n"),
+              HasSubstr("exchange.partner_folder is empty"));
+  EXPECT_THAT(Faults(std::string(kYaml) + "exchange: {partner_folders: /p}\n"),
+              HasSubstr("exchange.partner_folders is not known"));
+}
+
 TEST(ConfigTest, TheEnvironmentOverridesTheFile) {
   const auto config = Parse(kYaml, {{"SANKOFA_POSTGRES_HOST", "db"},
                                     {"SANKOFA_POSTGRES_ADMIN_USER", "root"},
