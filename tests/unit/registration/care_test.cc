@@ -1,4 +1,9 @@
 #include <gmock/gmock.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+#include <string>
+#include <utility>
 
 #include "services/platform/status/refuse.h"
 #include "services/platform/time/time.h"
@@ -140,6 +145,50 @@ TEST(Referral, FallsBackToTheSenderAtItsDeadline) {
   node.Must(static_cast<const v1::LapseReferralRequest&>(*deadline->command), Days(10));
   EXPECT_EQ(node.Get<v1::Referral>(id).state(), v1::REFERRAL_STATE_LAPSED);
   EXPECT_FALSE(ReferralDecider::NextDeadline(node.Get<v1::Referral>(id)).has_value());
+}
+
+// Sender, receiver, a stranger and the clock do what they like, at any time: what is said of a referral stays true.
+RC_GTEST_PROP(ReferralProperty, GoesOneWayAndEndsOnce, ()) {
+  using Move = std::pair<v1::ReferralState, v1::ReferralState>;
+  static const std::set<Move> kMoves = {
+      {v1::REFERRAL_STATE_IN_PROGRESS, v1::REFERRAL_STATE_ACCEPTED},
+      {v1::REFERRAL_STATE_IN_PROGRESS, v1::REFERRAL_STATE_REJECTED},
+      {v1::REFERRAL_STATE_IN_PROGRESS, v1::REFERRAL_STATE_REVOKED},
+      {v1::REFERRAL_STATE_IN_PROGRESS, v1::REFERRAL_STATE_LAPSED},
+      {v1::REFERRAL_STATE_ACCEPTED, v1::REFERRAL_STATE_DONE},
+      {v1::REFERRAL_STATE_ACCEPTED, v1::REFERRAL_STATE_REVOKED}};
+  Node node;
+  const std::string id = NewReferral(node);
+  absl::Time now = Morning();
+  const int steps = *rc::gen::inRange(1, 25);
+  for (int step = 0; step < steps; ++step) {
+    now += absl::Hours(*rc::gen::inRange(0, 100));
+    const auto by = As(*rc::gen::element<std::string>("agency", "clinic", "stranger"), now);
+    const v1::Referral was = node.Get<v1::Referral>(id);
+    absl::Status status;
+    switch (*rc::gen::inRange(0, 5)) {
+      case 0: status = node.Send(ForReferral<v1::AcceptReferralRequest>(id), by); break;
+      case 1: status = node.Send(ForReferral<v1::RejectReferralRequest>(id), by); break;
+      case 2: status = node.Send(ForReferral<v1::CompleteReferralRequest>(id), by); break;
+      case 3: status = node.Send(ForReferral<v1::RevokeReferralRequest>(id), by); break;
+      default: status = node.Send(ForReferral<v1::LapseReferralRequest>(id), by);
+    }
+    const v1::Referral& is = node.Get<v1::Referral>(id);
+    if (!status.ok()) {
+      RC_ASSERT(was.SerializeAsString() == is.SerializeAsString());
+      continue;
+    }
+    RC_ASSERT(kMoves.contains(Move(was.state(), is.state())));
+    RC_ASSERT(is.case_id() == was.case_id() && is.from_organisation() == was.from_organisation());
+    const bool lapsed = is.state() == v1::REFERRAL_STATE_LAPSED;
+    const bool revoked = is.state() == v1::REFERRAL_STATE_REVOKED;
+    const bool accepted = is.state() == v1::REFERRAL_STATE_ACCEPTED;
+    RC_ASSERT(by.actor.organisation == (revoked ? "agency" : "clinic") || lapsed);
+    RC_ASSERT(!lapsed || now >= Days(10));
+    RC_ASSERT(!accepted || now < Days(10));
+    RC_ASSERT(is.has_ended_time() != accepted);
+    RC_ASSERT(!ReferralDecider::NextDeadline(is).has_value());
+  }
 }
 
 class CentreTest : public ::testing::Test {

@@ -292,6 +292,15 @@ TEST(Case, IsTheOnlyOpenOneAlsoWhenReopened) {
   EXPECT_THAT(node.person(person).case_ids(), ElementsAre(first, second));
 }
 
+TEST(Case, APersonHasSoManyAndNoMore) {
+  Node node;
+  const std::string person = node.Register(Adult());
+  for (int i = 0; i < kCasesMax; ++i) {
+    node.Must(Close(node.Open(person), v1::CLOSE_REASON_WITHDRAWN));
+  }
+  EXPECT_EQ(Reason(node.TryOpen(person).status()), "TOO_MANY_CASES");
+}
+
 TEST(Case, HeaderChangesBeforeSubmissionAndNeverAfter) {
   Node node;
   const std::string id = node.Open(node.Register(Adult()));
