@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import unicodedata
+import urllib.request
 
 from harness import ROOT
 
@@ -42,6 +43,12 @@ def logs(node):
         with open(path, "rb") as file:
             places[f"log {os.path.basename(path)}"] = file.read()
     return places
+
+
+def metrics(node):
+    """The page of numbers that an operator's Prometheus reads."""
+    with urllib.request.urlopen(f"http://{node.services_config['metrics']['address']}/metrics", timeout=10) as answer:
+        return answer.read()
 
 
 def database(node):

@@ -296,6 +296,16 @@ class RefusalTest(unittest.TestCase):
         self.refused("STALE_ETAG", "registration.CloseCase", "case_officer", "2017-05-05", stale,
                      code=grpc.StatusCode.ABORTED)
 
+    def test_08_what_is_there_already(self):
+        scene, day = self.scene, "2017-05-05"
+        for method, fields in (
+                ("registration.OpenCentre", scene["centre"]),
+                ("funding.RecordAgreement", {**scene["agreement"], "committed": eur(20000)}),
+                ("funding.LoadProgramme", {"programme": scene["programme_code"], "yaml": scene["programme_text"]}),
+                ("funding.OpenBudgetLine", {**scene["budget_line"], "amount": eur(13000)})):
+            self.refused("ALREADY_EXISTS", method, "programme_manager", day, fields,
+                         code=grpc.StatusCode.ALREADY_EXISTS)
+
     # ---- persons and cases --------------------------------------------------------------------------------------
 
     def test_09_cases(self):
@@ -380,6 +390,7 @@ class RefusalTest(unittest.TestCase):
         self.refused("QUORUM_NOT_REACHED", "validation.OpenSession", "secretary", day,
                      {**about, "attendance": hosts_and_one})
         self.ok("validation.OpenSession", "secretary", day, {**about, "attendance": everybody})
+        self.refused("MINUTES_NOT_READY", "validation.GetMinutes", "auditor", day, about, command=False)
         self.votes(about, day)
 
     def votes(self, about, day):
@@ -553,6 +564,23 @@ class ClearTextTest(unittest.TestCase):
         case_id = PLAYER.ids["p01"]["case"]
         CLIENT.call("monitoring.GetCaseView", {"case_id": case_id}, who="auditor")
         self.check(clear_text.redis(NODE), control=case_id)
+
+    def test_metrics(self):
+        """What is promised is there for each service, and it counts what the tests above have done."""
+        page = clear_text.metrics(NODE)
+        self.check({"metrics": page}, control="NOT_SEAT_HOLDER")
+        values = {name: float(value) for name, value in re.findall(r"^(sankofa_\S+) (\S+)$", page.decode(), re.M)}
+        for service in SERVICES:
+            label = f'{{service="{service}"}}'
+            for name in ("command_queue_length", "relay_lag_rows", "relay_oldest_unpublished_seconds",
+                         "relay_parked_cases", "consumer_lag_messages", "events_waiting", "dead_letters_waiting"):
+                self.assertEqual(values[f"sankofa_{name}{label}"], 0, f"{name} of {service}")
+            for name in ("relay_published_total", "events_applied_total", "command_batch_size_count",
+                         "command_seconds_count"):
+                self.assertGreater(values[f"sankofa_{name}{label}"], 0, f"{name} of {service}")
+        commands = [name for name in values if name.startswith("sankofa_commands_total")]
+        for reason in ("OK", "STALE_ETAG", "REQUEST_ID_REUSED", "SAME_PERSON", "QUORUM_NOT_REACHED"):
+            self.assertTrue([name for name in commands if f'reason="{reason}"' in name], reason)
 
     def test_logs(self):
         self.check({name: content for name, content in clear_text.logs(NODE).items() if content})
