@@ -172,6 +172,8 @@ std::vector<Entry> EntriesOf(Config& config) {
       Integer("engine.queue_max", config.engine.queue_max, {1, 100'000}),
       Integer("engine.batch_max", config.engine.batch_max, {1, 1000}),
       Integer("engine.query_threads", config.engine.query_threads, {1, 256}),
+      Integer("rate.person_per_minute", config.rate.person_per_minute, {0, 10'000'000}),
+      Integer("rate.partner_per_minute", config.rate.partner_per_minute, {0, 10'000'000}),
       Integer("retention.journal_days", config.retention.journal_days, {0, 36'600}),
       Integer("retention.answer_days", config.retention.answer_days, {1, 36'600}),
       LogLevel("log.level", config.log.level),

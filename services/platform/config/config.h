@@ -99,6 +99,12 @@ struct Engine {
   int query_threads = 4;  // queries, and calls to other services, that run at a time
 };
 
+// How many calls one caller may make in a minute; 0: no limit. The node's own services are not limited.
+struct Rate {
+  int person_per_minute = 30'000;
+  int partner_per_minute = 60'000;
+};
+
 struct Retention {
   int journal_days = 0;  // 0 keeps the journal for ever
   int answer_days = 90;  // how long a request id is remembered
@@ -122,6 +128,7 @@ struct Config {
   std::map<std::string, std::string> services;  // name → "host:port" where its API is called
   Clock clock;
   Engine engine;
+  Rate rate;
   Retention retention;
   Log log;
 

@@ -195,6 +195,13 @@ absl::StatusOr<Admission> Gate::Admit(const grpc::CallbackServerContext& context
                 {{"method", method.name}, {"system", admission.actor.system}, {"status", allowed}});
     return allowed;
   }
+  if (options_.rate != nullptr) {
+    if (auto taken = options_.rate->Take(admission.actor); !taken.ok()) {
+      limited_.Met(telemetry::Level::kWarn, "a caller makes too many calls",
+                   {{"method", method.name}, {"system", admission.actor.system}, {"status", taken}});
+      return taken;
+    }
+  }
   const auto now = NowOf(context);
   if (!now.ok()) return now.status();
   admission.now = *now;

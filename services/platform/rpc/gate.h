@@ -66,7 +66,7 @@ class Gate {
   Gate(const ServerOptions& options, std::unique_ptr<TokenVerifier> tokens)
       : options_(options), tokens_(std::move(tokens)) {}
 
-  // Deadline, system, person, access, in this order: the first that fails is the answer.
+  // Deadline, system, person, access, rate, in this order: the first that fails is the answer.
   [[nodiscard]] absl::StatusOr<Admission> Admit(const grpc::CallbackServerContext& context,
                                                 const Method& method,
                                                 const std::string& traceparent);
@@ -90,6 +90,7 @@ class Gate {
   const ServerOptions options_;
   const std::unique_ptr<TokenVerifier> tokens_;
   telemetry::RepeatedLog denied_;
+  telemetry::RepeatedLog limited_;
 };
 
 }  // namespace sankofa::rpc

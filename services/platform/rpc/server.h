@@ -11,12 +11,13 @@
 #include "services/platform/engine/registry.h"
 #include "services/platform/rpc/dispatcher.h"
 #include "services/platform/rpc/queries.h"
+#include "services/platform/rpc/rate_limit.h"
 #include "services/platform/time/time.h"
 
 // The gRPC server of a process: mutual TLS, reflection, health, and one way for every call of every service. There is
 // no generated service code: methods are bound from their descriptors, so that no method can go round the gate.
 //
-//   gate       trace, caller's system (certificate), deadline, person (token), access option of the method
+//   gate       trace, caller's system (certificate), deadline, person (token), access option of the method, rate
 //   shape      size, wire form, the field rules of the request
 //   dispatcher commands to the engine's queue, queries and streams to threads that may wait
 //   answer     personal fields removed unless granted; refusals as google.rpc.Status with reason and texts
@@ -47,6 +48,7 @@ struct ServerOptions {
   absl::Duration stream_deadline_max = absl::Hours(1);
   int streams_max = 1000;               // open at a time
   std::size_t stream_buffer_max = 256;  // messages that wait for a slow client
+  RateLimiter* rate = nullptr;          // none: nobody is limited; outlives the server
   const time::Clock* clock = &time::WallClock();
 };
 

@@ -105,6 +105,12 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const config::Config& config,
                       .audience = config.identity.audience,
                       .jwks_file = config.identity.jwks_file};
   options.accept_scenario_time = config.clock.accept_scenario_time;
+  auto rate = SharedRate::Start({.person_per_minute = config.rate.person_per_minute,
+                                 .partner_per_minute = config.rate.partner_per_minute},
+                                config.redis.address);
+  if (!rate.ok()) return rate.status();
+  node->rate_ = *std::move(rate);
+  options.rate = &node->rate_->limiter();
   auto server = rpc::Server::Start(std::move(options), bindings);
   if (!server.ok()) return server.status();
   node->server_ = *std::move(server);

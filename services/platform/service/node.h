@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "services/platform/rpc/server.h"
 #include "services/platform/service/runtime.h"
+#include "services/platform/service/shared_rate.h"
 #include "services/platform/telemetry/metrics.h"
 
 namespace sankofa::service {
@@ -37,6 +38,7 @@ class Node {
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Runtime>> runtimes_;
   std::unique_ptr<Router> router_;
+  std::unique_ptr<SharedRate> rate_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<telemetry::MetricsServer> metrics_;
   std::mutex mutex_;

@@ -211,6 +211,21 @@ TEST_F(CallsTest, TokensAreChecked) {
   EXPECT_EQ(Plant(*client, options), "UNAUTHENTICATED");
 }
 
+TEST_F(CallsTest, OneCallerCannotTakeAllTheRoom) {
+  AnswerCommands();
+  const telemetry::LogCapture capture;
+  const time::ManualClock clock(absl::Now());
+  RateLimiter rate({.person_per_minute = 3, .partner_per_minute = 0}, clock);
+  ServerOptions options = Options();
+  options.rate = &rate;
+  Start(options);
+  const auto client = ClientOf("portal");
+  std::vector<std::string> reasons;
+  for (int i = 0; i < 5; ++i) reasons.push_back(Plant(*client, As("case_officer")));
+  EXPECT_THAT(reasons, ElementsAre("OK", "OK", "OK", "RATE_LIMITED", "RATE_LIMITED"));
+  server_.reset();
+}
+
 TEST_F(CallsTest, ADeadlineIsRequiredAndBounded) {
   AnswerCommands();
   Start();

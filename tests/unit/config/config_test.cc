@@ -61,6 +61,7 @@ TEST(ConfigTest, ReadsWhatScriptsNodeWrites) {
   EXPECT_EQ(config->engine.queue_max, 1024);
   EXPECT_EQ(config->engine.batch_max, 128);
   EXPECT_EQ(config->engine.query_threads, 4);
+  EXPECT_EQ(config->rate.person_per_minute, 30'000);
   EXPECT_EQ(config->retention.journal_days, 0);
   EXPECT_EQ(config->retention.answer_days, 90);
 }
