@@ -5,17 +5,22 @@
 # The broker is a controller too (KRaft, one process), has every topic once, and takes only clients with a certificate.
 # The certificate's CN is the client's name; what that name may do is a matter of access rules, none means nothing.
 
-# kafka_configure FOLDER BROKER_PORT CONTROLLER_PORT KEYSTORE CA: writes FOLDER/server.properties.
+# kafka_configure FOLDER BROKER_PORT CONTROLLER_PORT KEYSTORE CA [PARTNER_PORT PARTNER_ADDRESS]: writes
+# FOLDER/server.properties. Partners come by a port of their own: what a broker calls itself there has to be the address
+# by which they reach it, which between organisations, and behind a gate of a test, is another than at home.
 kafka_configure() {
-  local folder=$1 broker_port=$2 controller_port=$3 keystore=$4 ca=$5
+  local folder=$1 broker_port=$2 controller_port=$3 keystore=$4 ca=$5 partner='' advertised='' protocol=''
+  if [[ $# -gt 5 ]]; then
+    partner=,PARTNERS://127.0.0.1:$6 advertised=,PARTNERS://$7 protocol=,PARTNERS:SSL
+  fi
   cat >"$folder/server.properties" <<EOF
 # Written by scripts/lib/kafka.sh at each start.
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller_port
-listeners=CLIENTS://127.0.0.1:$broker_port,CONTROLLERS://127.0.0.1:$controller_port
-advertised.listeners=CLIENTS://127.0.0.1:$broker_port
-listener.security.protocol.map=CLIENTS:SSL,CONTROLLERS:SSL
+listeners=CLIENTS://127.0.0.1:$broker_port,CONTROLLERS://127.0.0.1:$controller_port$partner
+advertised.listeners=CLIENTS://127.0.0.1:$broker_port$advertised
+listener.security.protocol.map=CLIENTS:SSL,CONTROLLERS:SSL$protocol
 controller.listener.names=CONTROLLERS
 inter.broker.listener.name=CLIENTS
 log.dirs=$folder/data
@@ -28,6 +33,7 @@ ssl.truststore.location=$ca
 ssl.client.auth=required
 listener.name.clients.ssl.client.auth=required
 listener.name.controllers.ssl.client.auth=required
+listener.name.partners.ssl.client.auth=required
 ssl.enabled.protocols=TLSv1.2,TLSv1.3
 ssl.principal.mapping.rules=RULE:^CN=([^,]+).*\$/\$1/,DEFAULT
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -69,13 +75,29 @@ kafka_java() {
     -cp "$(kafka_class_path)" "$@")
 }
 
-# kafka_format FOLDER: makes FOLDER/data a Kafka store, unless it is one.
+kafka_new_id() { head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='; }
+
+# kafka_format FOLDER: makes FOLDER/data a Kafka store, unless it is one. Kafka's own tool takes seconds to start, and what
+# it writes differs only in the ids of cluster and folder: it is asked once, and then copied.
 kafka_format() {
-  local folder=$1 id
+  local folder=$1 pattern=$SANKOFA_KAFKA_HOME/formatted part
   [[ -e $folder/data/meta.properties ]] && return
-  id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
-  kafka_java -XX:SharedArchiveFile="$SANKOFA_KAFKA_ARCHIVE"
-  "${kafka_command[@]}" kafka.tools.StorageTool format "--cluster-id=$id" -c "$folder/server.properties" >/dev/null
+  if [[ ! -e $pattern/meta.properties ]]; then
+    kafka_java -XX:SharedArchiveFile="$SANKOFA_KAFKA_ARCHIVE"
+    "${kafka_command[@]}" kafka.tools.StorageTool format "--cluster-id=$(kafka_new_id)" \
+      -c "$folder/server.properties" >/dev/null || return 1
+    part=$(mktemp -d "$SANKOFA_KAFKA_HOME/formatted-XXXXXX")
+    cp -- "$folder/data"/* "$part/"
+    # Whoever came first, its copy is as good.
+    mv -T -- "$part" "$pattern" 2>/dev/null || rm -rf -- "$part"
+    return
+  fi
+  mkdir -p -- "$folder/data"
+  cp -- "$pattern/bootstrap.checkpoint" "$folder/data/"
+  # Last: its presence says that the store is whole.
+  sed -e "s/^cluster.id=.*/cluster.id=$(kafka_new_id)/" -e "s/^directory.id=.*/directory.id=$(kafka_new_id)/" \
+    "$pattern/meta.properties" >"$folder/data/.meta.properties"
+  mv -- "$folder/data/.meta.properties" "$folder/data/meta.properties"
 }
 
 # kafka_write_archive: starts a broker once in a temporary folder and keeps the classes that it loaded in

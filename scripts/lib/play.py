@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import report
 from node_client import SERVICES, Node, NodeDown, Refused
-from scenario import approved, cents, children_of, eur, load, total_cost
+from scenario import approved, cents, children_of, eur, load, planned, total_cost
 
 NAMESPACE = uuid.UUID("5a6e6b6f-6661-4c69-8e6f-6465706c6179")
 AT_ONCE = 8
@@ -34,7 +34,9 @@ class Player:
     def __init__(self, node, scenario, tell=lambda text, end="\n": None):
         self.node, self.scenario, self.tell = node, scenario, tell
         self.calendar = scenario["calendar"]
+        self.country = scenario.get("country", "CM")
         self.projects = scenario["projects"]
+        self.planned = planned(scenario)
         self.approved = approved(scenario)
         self.ids = {}
         self._pool = ThreadPoolExecutor(AT_ONCE)
@@ -44,7 +46,11 @@ class Player:
     def do(self, step, method, who, day, fields, hour=9):
         """A command, under the request id of its step, on a day of the scenario."""
         request = {"request_id": self.request_id(step), **fields}
-        return self.node.call(method, request, who=who, at=f"{day}T{hour:02}:00:00Z", wait_for=NOT_HERE_YET)
+        return self.node_of(who).call(method, request, who=who, at=f"{day}T{hour:02}:00:00Z", wait_for=NOT_HERE_YET)
+
+    def node_of(self, who):
+        """The node at which somebody works."""
+        return self.node
 
     def request_id(self, step):
         return str(uuid.uuid5(NAMESPACE, f"{self.scenario['scenario']}/{step}"))
@@ -112,11 +118,13 @@ class Player:
     def create_committee(self):
         committee = self.scenario["committee"]
         self.do("committee", "validation.CreateCommittee", "secretary", self.calendar["prepared"], {
-            "committee_code": committee["code"], "name": committee["name"], "country": "CM",
-            "seats": [{"code": seat["code"], "title": seat["title"], "college": f"COLLEGE_{seat['college']}",
-                       "role": f"SEAT_ROLE_{seat['role']}", "without_vote": seat.get("without_vote", False),
-                       "holder_subject": seat["holder"], "deputy_subject": seat.get("deputy", "")}
-                      for seat in committee["seats"]]})
+            "committee_code": committee["code"], "name": committee["name"], "country": self.country,
+            "seats": [self.seat(seat) for seat in committee["seats"]]})
+
+    def seat(self, seat):
+        return {"code": seat["code"], "title": seat["title"], "college": f"COLLEGE_{seat['college']}",
+                "role": f"SEAT_ROLE_{seat['role']}", "without_vote": seat.get("without_vote", False),
+                "holder_subject": seat["holder"], "deputy_subject": seat.get("deputy", "")}
 
     # ---- registration -------------------------------------------------------------------------------------------
 
@@ -126,13 +134,13 @@ class Player:
 
     def person_of(self, project):
         person = project["person"]
-        document = {**person["document"], "country": "CM", "type": f"DOCUMENT_TYPE_{person['document']['type']}"}
+        document = {**person["document"], "country": self.country, "type": f"DOCUMENT_TYPE_{person['document']['type']}"}
         return {
             "details": {
                 "given_names": person["given_names"], "family_names": person["family_names"],
                 "sex": f"SEX_{person['sex']}", "birth_date": person["birth_date"],
-                "birth_place": person["birth_place"], "nationalities": ["CM"], "phones": [person["phone"]],
-                "addresses": [{"country": "CM", **person["address"]}], "documents": [document],
+                "birth_place": person["birth_place"], "nationalities": [self.country], "phones": [person["phone"]],
+                "addresses": [{"country": self.country, **person["address"]}], "documents": [document],
                 "household": [{**member, "relation": f"RELATION_{member['relation']}", "returns_too": True}
                               for member in person.get("household", [])]},
             "vulnerabilities": [f"VULNERABILITY_{one}" for one in project.get("vulnerabilities", [])]}
@@ -151,7 +159,7 @@ class Player:
             raise AssertionError(f"one request id registered {len(persons)} persons")
         self.ids[code] = {"person": persons.pop()}
 
-        header = {"origin_country": "CM", "host_country": "FR", "return_type": "RETURN_TYPE_VOLUNTARY_RETURN",
+        header = {"origin_country": self.country, "host_country": "FR", "return_type": "RETURN_TYPE_VOLUNTARY_RETURN",
                   "programme": self.scenario["programme_code"], "partner": partner, "region": project["region"],
                   "host_entry_date": project["host_entry"]}
         opening = {"person_id": self.ids[code]["person"], "header": header}
@@ -225,7 +233,7 @@ class Player:
             self.do(f"{code}/check-in", "registration.CheckIn", "case_officer", lodged["from"],
                     {"centre": self.scenario["centre"]["centre"], "case_id": case_id}, hour=18)
         self.do(f"{code}/assessment", "registration.AssessCase", "case_officer", dates["assessed"], {
-            "case_id": case_id, "vulnerable": bool(project.get("vulnerabilities")), "orientation": "operator-cm",
+            "case_id": case_id, "vulnerable": bool(project.get("vulnerabilities")), "orientation": f"operator-{self.country.lower()}",
             "orientation_note": f"{self.first_name(project)} asked for the operator in {project['place']}.",
             "assessment": {"needs": [f"NEED_{need}" for need in project["needs"]],
                            "abilities": project["abilities"], "summary": project["summary"]}})
@@ -242,9 +250,9 @@ class Player:
         means = project.get("payment", {}).get("means")
         account = {"holder": f"{person['given_names']} {person['family_names']}"}
         if means == "MOBILE_MONEY":
-            account["mobile"] = {"operator": "demo-mobile-cm", "phone": person["phone"]}
+            account["mobile"] = {"operator": project["payment"]["provider"], "phone": person["phone"]}
         elif means == "BANK_TRANSFER":
-            account["bank"] = {"account_number": f"CM21{person['document']['number']}", "bank": "Banque de démonstration"}
+            account["bank"] = {"account_number": f"{self.country}21{person['document']['number']}", "bank": "Banque de démonstration"}
         else:
             return
         self.do(f"{code}/account", "registration.AddPayoutAccount", "case_officer", project["dates"]["assessed"],
@@ -269,7 +277,7 @@ class Player:
     # ---- life projects ------------------------------------------------------------------------------------------
 
     def write(self):
-        self.side_by_side(self.write_one, self.projects)
+        self.side_by_side(self.write_one, self.planned)
 
     def content_of(self, project):
         day = self.calendar["drafted"]
@@ -308,7 +316,7 @@ class Player:
             "cap": eur(sitting["cap"])})
         self.ids["session"] = session.id
         # One after another: the agenda has an order.
-        for project in self.projects:
+        for project in self.planned:
             self.do(f"{project['code']}/agenda", "validation.AddToAgenda", "secretary", day["scheduled"], {
                 "session_id": session.id, "project_id": self.ids[project["code"]]["project"],
                 "ceiling": eur(project["ceiling"])})
@@ -316,9 +324,12 @@ class Player:
             "session_id": session.id,
             "attendance": [{"seat_code": code, "presence": f"PRESENCE_{presence}"}
                            for code, presence in sitting["attendance"].items()]})
-        self.side_by_side(self.decide, self.projects)
-        self.do("session/close", "validation.CloseSession", "seat-ambassador", day["sitting"],
+        self.side_by_side(self.decide, self.planned)
+        self.do("session/close", "validation.CloseSession", self.chair(), day["sitting"],
                 {"session_id": session.id}, hour=17)
+
+    def chair(self):
+        return next(seat["holder"] for seat in self.scenario["committee"]["seats"] if seat["role"] == "CHAIR")
 
     def occupant(self, code):
         """Who votes for a seat: its holder, or the deputy who stands in."""
@@ -342,14 +353,21 @@ class Player:
                 fields["value"] = "VOTE_VALUE_FOR"
                 if vote != "for":
                     fields["proposed_amount"] = eur(vote)
-            self.do(f"{code}/vote/{seat}", "validation.CastVote", self.occupant(seat), day, fields, hour=10)
+            self.vote(f"{code}/vote/{seat}", project, fields)
+        self.before_decision(project)
         announced = {**about, "expected_outcome": f"AGENDA_OUTCOME_{decision['outcome']}"}
         if decision["outcome"] == "APPROVED":
             announced["amount"] = eur(decision["amount"])
             announced["conditions"] = decision.get("conditions", [])
         else:
             announced["reason"] = decision["reason"]
-        self.do(f"{code}/decision", "validation.DecideProject", "seat-ambassador", day, announced, hour=11)
+        self.do(f"{code}/decision", "validation.DecideProject", self.chair(), day, announced, hour=11)
+
+    def vote(self, step, project, fields):
+        self.do(step, "validation.CastVote", self.occupant(fields["seat_code"]), self.calendar["sitting"], fields, hour=10)
+
+    def before_decision(self, project):
+        """For who has to wait for votes that were cast elsewhere."""
 
     # ---- money --------------------------------------------------------------------------------------------------
 
@@ -361,7 +379,7 @@ class Player:
         fields = {"project_id": ids["project"], "case_id": ids["case"], "person_id": ids["person"],
                   "programme": self.scenario["programme_code"], "level": project["level"]["level"],
                   "budget_line": self.scenario["budget_line"]["budget_line"],
-                  "amount": eur(project["decision"]["amount"]), "payment_currency": "XAF",
+                  "amount": eur(project["decision"]["amount"]), "payment_currency": self.scenario.get("currency", "XAF"),
                   "means": f"PAYMENT_MEANS_{project['payment']['means']}"}
         if "cost_share_percent" in project["level"]:
             fields["total_cost"] = eur(total_cost(project))

@@ -58,7 +58,7 @@ def load(path):
     programme = yaml.load(scenario["programme_text"], Loader)
     scenario["programme_code"] = programme["code"]
     scenario["levels"] = programme["rule_sets"][-1]["levels"]
-    for project in scenario["projects"]:
+    for project in planned(scenario):
         project["level"] = level_of(scenario, project)
         project["ceiling"] = ceiling_of(project)
     wrong = problems(scenario)
@@ -95,14 +95,19 @@ def total_cost(project):
     return sum(item["quantity"] * Decimal(item["price"]) for item in project["items"])
 
 
+def planned(scenario):
+    """Those who come to the committee with a project. Not everybody does."""
+    return [one for one in scenario["projects"] if "decision" in one]
+
+
 def approved(scenario):
-    return [one for one in scenario["projects"] if one["decision"]["outcome"] == "APPROVED"]
+    return [one for one in planned(scenario) if one["decision"]["outcome"] == "APPROVED"]
 
 
 def problems(scenario):
     """What contradicts the published figures or the programme, a line each."""
-    wrong, published = [], scenario["published"]
-    for project in scenario["projects"]:
+    wrong = []
+    for project in planned(scenario):
         code, decision = project["code"], project["decision"]
         own = sum(Decimal(one["amount"]) for one in project["own"])
         if total_cost(project) != project["requested"] + own:
@@ -113,6 +118,11 @@ def problems(scenario):
                                ("of the costs", total_cost(project) * share)):
                 if decision["amount"] > most:
                     wrong.append(f"{code}: {decision['amount']} is above what is {name}: {most}")
+    return wrong + (differs_from_published(scenario) if "published" in scenario else [])
+
+
+def differs_from_published(scenario):
+    wrong, published = [], scenario["published"]
     outcomes = [one["decision"]["outcome"] for one in scenario["projects"]]
     for outcome in ("APPROVED", "ADJOURNED", "REFUSED"):
         if outcomes.count(outcome) != published[outcome.lower()]:
@@ -133,7 +143,8 @@ def personal_data(scenario):
         person = project["person"]
         found.update(person["given_names"].split())
         found.update((person["family_names"], person["document"]["number"], person["phone"], person["phone"][4:],
-                      person["address"]["directions"], project["description"], project["summary"]))
+                      person["address"]["directions"]))
+        found.update(project[name] for name in ("description", "summary") if name in project)
         for member in person.get("household", []):
             found.update((member["name"], member["name"].split()[0]))
         if "referral" in project:

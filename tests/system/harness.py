@@ -43,17 +43,19 @@ def processes_of(node):
 class SystemNode:
     """Starts a node with fresh data; `close` stops all of it and removes it, also when the test is interrupted.
 
-    `serve`: False where the test starts the services itself.
+    `serve`: False where the test starts the services itself. `options`: more of scripts/node up. `up`: False where the
+    servers run already, because many nodes were started side by side.
     """
 
-    def __init__(self, name, base_port, serve=True):
+    def __init__(self, name, base_port, serve=True, options=(), up=True):
         self.name = name
         self.folder = os.path.join(ROOT, ".run", name)
         self.services = None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         atexit.register(self.close)
-        run("scripts/node", "down", name, "--purge")
-        run("scripts/node", "up", name, "--base-port", str(base_port))
+        if up:
+            run("scripts/node", "down", name, "--purge")
+            run("scripts/node", "up", name, "--base-port", str(base_port), *options)
         self.services = Services(name, TESTED_BINARY)
         self.services.migrate()
         if serve:
