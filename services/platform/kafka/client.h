@@ -214,6 +214,9 @@ class Admin {
   // Grants what is missing; only grants exist, everything else is denied.
   [[nodiscard]] virtual absl::Status EnsureAcls(const std::vector<Acl>& acls,
                                                 absl::Duration timeout) = 0;
+  // Takes these grants back. One that is not there is taken back already.
+  [[nodiscard]] virtual absl::Status RemoveAcls(const std::vector<Acl>& acls,
+                                                absl::Duration timeout) = 0;
   // A principal's grants from any host; everybody's where it is empty. Sorted.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Acl>> DescribeAcls(const std::string& principal,
                                                                       absl::Duration timeout) = 0;

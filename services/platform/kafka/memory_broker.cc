@@ -260,6 +260,13 @@ class MemoryAdmin final : public Admin {
     return absl::OkStatus();
   }
 
+  absl::Status RemoveAcls(const std::vector<Acl>& acls, absl::Duration /*timeout*/) override {
+    const std::lock_guard lock(broker_.mutex_);
+    if (auto status = Ready(); !status.ok()) return status;
+    for (const Acl& acl : acls) broker_.acls_.erase(acl);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<std::vector<Acl>> DescribeAcls(const std::string& principal,
                                                 absl::Duration /*timeout*/) override {
     const std::lock_guard lock(broker_.mutex_);

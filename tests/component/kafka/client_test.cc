@@ -310,6 +310,18 @@ TEST_F(ClientTest, SaysWhatIsNotAllowed) {
   EXPECT_TRUE(producer->Health().ok()) << producer->Health();
   EXPECT_FALSE(Collect(*consumer, 1).empty());
   EXPECT_TRUE(consumer->Health().ok()) << consumer->Health();
+
+  // Taken back, it is refused again; what was not named stays.
+  const std::vector<Acl> taken = {grants[0], grants[1]};
+  ASSERT_TRUE(admin_->RemoveAcls(taken, kPatience).ok());
+  ASSERT_TRUE(admin_->RemoveAcls(taken, kPatience).ok());
+  const auto left = admin_->DescribeAcls("User:registration", kPatience);
+  ASSERT_TRUE(left.ok()) << left.status();
+  EXPECT_EQ(
+      std::count_if(left->begin(), left->end(), [&](const Acl& acl) { return acl.name == topic; }),
+      1);
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      HealthBecomes(absl::StatusCode::kPermissionDenied, *consumer, poll)));
 }
 
 TEST_F(ClientTest, SaysThatTheGroupIsNotAllowed) {

@@ -92,6 +92,7 @@ class RdAdmin final : public Handle, public Admin {
   absl::StatusOr<std::map<TopicPartition, Watermarks>> TopicWatermarks(
       const std::string& topic, absl::Duration timeout) override;
   absl::Status EnsureAcls(const std::vector<Acl>& acls, absl::Duration timeout) override;
+  absl::Status RemoveAcls(const std::vector<Acl>& acls, absl::Duration timeout) override;
   absl::StatusOr<std::vector<Acl>> DescribeAcls(const std::string& principal,
                                                 absl::Duration timeout) override;
 
@@ -290,6 +291,39 @@ absl::Status RdAdmin::EnsureAcls(const std::vector<Acl>& acls, absl::Duration ti
     const rd_kafka_error_t* error = rd_kafka_acl_result_error(results[i]);
     if (error == nullptr) continue;
     return ToStatus(rd_kafka_error_code(error), "granting access rights");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RdAdmin::RemoveAcls(const std::vector<Acl>& acls, absl::Duration timeout) {
+  if (auto fault = NextFault(Operation::kAdmin); !fault.ok()) return fault;
+  if (acls.empty()) return absl::OkStatus();
+  std::vector<Binding> filters;
+  std::vector<rd_kafka_AclBindingFilter_t*> raw;
+  for (const Acl& acl : acls) {
+    std::array<char, kErrorBytes> error{};
+    filters.emplace_back(rd_kafka_AclBindingFilter_new(
+        Theirs(kResources, acl.resource), acl.name.c_str(),
+        acl.prefixed ? RD_KAFKA_RESOURCE_PATTERN_PREFIXED : RD_KAFKA_RESOURCE_PATTERN_LITERAL,
+        acl.principal.c_str(), "*", Theirs(kRights, acl.right), RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW,
+        error.data(), error.size()));
+    if (filters.back() == nullptr) {
+      return absl::InternalError(absl::StrCat("access right on ", acl.name, ": ", error.data()));
+    }
+    raw.push_back(filters.back().get());
+  }
+  const Queue queue(rd_kafka_queue_new(rk_));
+  const Options options = MakeOptions(RD_KAFKA_ADMIN_OP_DELETEACLS, timeout);
+  rd_kafka_DeleteAcls(rk_, raw.data(), raw.size(), options.get(), queue.get());
+  const auto answer = Await(queue.get(), timeout, "taking access rights back");
+  if (!answer.ok()) return answer.status();
+  std::size_t count = 0;
+  const auto* responses =
+      rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(answer->get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const rd_kafka_error_t* error = rd_kafka_DeleteAcls_result_response_error(responses[i]);
+    if (error == nullptr) continue;
+    return ToStatus(rd_kafka_error_code(error), "taking access rights back");
   }
   return absl::OkStatus();
 }
