@@ -1,11 +1,12 @@
 #include "services/platform/engine/engine.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
-#include "absl/strings/str_cat.h"
-#include "google/protobuf/descriptor.h"
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "services/platform/engine/batch.h"
+#include "services/platform/engine/call_source.h"
 
 namespace sankofa::engine {
 namespace {
@@ -33,43 +34,6 @@ absl::Status RunOnce(Batch& batch, std::span<const CommandCall> calls,
   return batch.Commit();
 }
 
-void SetRequestId(Message& request, const std::string& id) {
-  const auto* field = request.GetDescriptor()->FindFieldByName("request_id");
-  status::Check(field != nullptr, request.GetDescriptor()->full_name() + " has no request_id");
-  request.GetReflection()->SetString(&request, field, id);
-}
-
-absl::StatusOr<std::vector<CommandCall>> ReactTo(const Reactions& reactions,
-                                                 const IncomingEvent& event) {
-  const Reactions::Handler* handler = reactions.Find(event.event_type);
-  if (handler == nullptr) {
-    const bool known = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
-                           event.event_type) != nullptr;
-    if (!known) return status::Refuse(common::v1::REASON_UNKNOWN_EVENT_TYPE);
-    return std::vector<CommandCall>();
-  }
-  std::unique_ptr<Message> message(handler->prototype->New());
-  if (!message->ParseFromString(event.payload)) {
-    return status::Refuse(common::v1::REASON_MALFORMED_EVENT);
-  }
-  Commands commands;
-  handler->react(*message, event.meta, commands);
-  const EventMeta& meta = event.meta;
-  const std::string cause =
-      absl::StrCat(meta.source, "/", meta.stream.type, "/", meta.stream.id, "/", meta.sequence);
-  std::vector<CommandCall> calls;
-  for (auto& request : commands.requests()) {
-    SetRequestId(*request, DerivedId(cause, absl::StrCat(calls.size())));
-    CommandCall call;
-    call.request = std::move(request);
-    call.actor.system = meta.source;
-    call.now = meta.time;
-    call.traceparent = meta.traceparent;
-    calls.push_back(std::move(call));
-  }
-  return calls;
-}
-
 DeadLetter LetterOf(const IncomingEvent& event, std::string reason, std::string detail) {
   return DeadLetter{.from = {event.meta.source, event.meta.stream},
                     .sequence = event.meta.sequence,
@@ -82,17 +46,53 @@ DeadLetter LetterOf(const IncomingEvent& event, std::string reason, std::string 
                     .detail = std::move(detail)};
 }
 
-// One unit of work over events. Nothing: a name came up under a lock, and all has to go through again.
-absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Reactions& reactions,
+// For each event its commands; nothing where it is not next in its stream.
+using Gathered = std::vector<std::optional<Calls>>;
+
+// Outside a unit of work: no lock is held while the source waits for others.
+absl::StatusOr<Gathered> Gather(StoreSession& session, CallSource& source,
+                                std::span<const IncomingEvent> events) {
+  std::vector<IncomingEvent> next;
+  std::vector<size_t> places;
+  if (source.gathers()) {
+    std::set<InboxStream> streams;
+    for (const IncomingEvent& event : events) {
+      streams.insert({event.meta.source, event.meta.stream});
+    }
+    auto loaded =
+        session.Load({.streams = {}, .request_ids = {}, .inbox = {streams.begin(), streams.end()}});
+    session.Rollback();
+    if (!loaded.ok()) return loaded.status();
+    for (size_t i = 0; i < events.size(); ++i) {
+      std::int64_t& mark = loaded->marks[{events[i].meta.source, events[i].meta.stream}];
+      if (events[i].meta.sequence != mark + 1) continue;
+      ++mark;
+      next.push_back(events[i]);
+      places.push_back(i);
+    }
+  }
+  std::vector<Calls> calls = source.CallsOf(source.gathers() ? next : events);
+  status::Check(calls.size() == (source.gathers() ? next.size() : events.size()),
+                "a source of commands answers for each event");
+  Gathered gathered(events.size());
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (status::IsTransient(calls[i].status())) return calls[i].status();
+    gathered[source.gathers() ? places[i] : i] = std::move(calls[i]);
+  }
+  return gathered;
+}
+
+// One unit of work over events. Nothing: what the commands were made from has changed, and all has to go through again.
+absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Gathered& gathered,
+                                                        bool gathers,
                                                         std::span<const IncomingEvent> events) {
   std::vector<absl::Status> refusals;  // why an event is put aside; OK: it is not
   std::vector<std::vector<size_t>> places(events.size());
   for (size_t i = 0; i < events.size(); ++i) {
     batch.AddInbox({events[i].meta.source, events[i].meta.stream});
-    const auto calls = ReactTo(reactions, events[i]);
-    refusals.push_back(calls.status());
-    if (!calls.ok()) continue;
-    for (const CommandCall& call : *calls) places[i].push_back(batch.Add(call));
+    refusals.push_back(gathered[i] ? gathered[i]->status() : absl::OkStatus());
+    if (!gathered[i] || !gathered[i]->ok()) continue;
+    for (const CommandCall& call : **gathered[i]) places[i].push_back(batch.Add(call));
   }
   if (auto loaded = batch.Load(); !loaded.ok()) {
     batch.Rollback();
@@ -114,13 +114,16 @@ absl::StatusOr<std::optional<ReactionResult>> ReactOnce(Batch& batch, const Reac
       }
       continue;
     }
+    bool again = !gathered[i];  // another process has filled the gap before it
     for (const size_t place : places[i]) {
       const auto outcome = batch.Decide(place);
-      if (!outcome) {
-        batch.Rollback();
-        return std::optional<ReactionResult>();
-      }
+      again |= !outcome || (gathers && absl::IsAborted(outcome->status()));
+      if (again) break;
       if (refusals[i].ok()) refusals[i] = outcome->status();
+    }
+    if (again) {
+      batch.Rollback();
+      return std::optional<ReactionResult>();
     }
     if (refusals[i].ok()) {
       ++result.applied;
@@ -176,35 +179,46 @@ std::vector<Outcome> Engine::Execute(StoreSession& session,
 
 absl::StatusOr<ReactionResult> Engine::React(StoreSession& session, const Reactions& reactions,
                                              std::span<const IncomingEvent> events) const {
+  ReactionCalls calls(reactions);
+  return React(session, calls, events);
+}
+
+absl::StatusOr<ReactionResult> Engine::React(StoreSession& session, CallSource& source,
+                                             std::span<const IncomingEvent> events) const {
   absl::Status failure;
   for (int round = 0; round < kRoundsMax; ++round) {
+    auto gathered = Gather(session, source, events);
+    if (!gathered.ok()) return gathered.status();
     Batch batch(options_, registry_, vault_, session);
-    auto result = ReactOnce(batch, reactions, events);
+    auto result = ReactOnce(batch, *gathered, source.gathers(), events);
     if (result.ok() && *result) return **result;
     if (!result.ok()) {
       failure = result.status();
       break;
     }
   }
-  if (failure.ok()) failure = status::Unavailable("aggregates change faster than they are locked");
   if (status::IsTransient(failure)) return failure;
-  if (events.size() == 1) {
-    // It can't be written, ever: aside with it, so that its case and the others go on.
-    Batch batch(options_, registry_, vault_, session);
-    const InboxStream from{events[0].meta.source, events[0].meta.stream};
-    batch.AddInbox(from);
-    if (auto loaded = batch.Load(); !loaded.ok()) {
-      batch.Rollback();
-      return loaded;
-    }
-    batch.AddDeadLetter(LetterOf(events[0], "WRITE_FAILED", std::string(failure.message())));
-    batch.SetMark(from, events[0].meta.sequence);
-    if (auto committed = batch.Commit(); !committed.ok()) return committed;
-    return ReactionResult{.applied = 0, .repeated = 0, .dead_letters = 1, .gaps = {}};
+  if (events.size() > 1) return ReactToEach(session, source, events);
+  if (failure.ok()) return status::Unavailable("aggregates change faster than they are locked");
+  // It can't be written, ever: aside with it, so that its case and the others go on.
+  Batch batch(options_, registry_, vault_, session);
+  const InboxStream from{events[0].meta.source, events[0].meta.stream};
+  batch.AddInbox(from);
+  if (auto loaded = batch.Load(); !loaded.ok()) {
+    batch.Rollback();
+    return loaded;
   }
+  batch.AddDeadLetter(LetterOf(events[0], "WRITE_FAILED", std::string(failure.message())));
+  batch.SetMark(from, events[0].meta.sequence);
+  if (auto committed = batch.Commit(); !committed.ok()) return committed;
+  return ReactionResult{.applied = 0, .repeated = 0, .dead_letters = 1, .gaps = {}};
+}
+
+absl::StatusOr<ReactionResult> Engine::ReactToEach(StoreSession& session, CallSource& source,
+                                                   std::span<const IncomingEvent> events) const {
   ReactionResult sum;
   for (size_t i = 0; i < events.size(); ++i) {
-    auto one = React(session, reactions, events.subspan(i, 1));
+    auto one = React(session, source, events.subspan(i, 1));
     if (!one.ok()) return one.status();
     sum.applied += one->applied;
     sum.repeated += one->repeated;
@@ -212,11 +226,6 @@ absl::StatusOr<ReactionResult> Engine::React(StoreSession& session, const Reacti
     sum.gaps.insert(sum.gaps.end(), one->gaps.begin(), one->gaps.end());
   }
   return sum;
-}
-
-absl::StatusOr<std::vector<CommandCall>> Engine::CommandsOf(const Reactions& reactions,
-                                                            const IncomingEvent& event) const {
-  return ReactTo(reactions, event);
 }
 
 absl::StatusOr<std::shared_ptr<Message>> Engine::Read(StoreSession& session, const StreamKey& key,

@@ -25,6 +25,8 @@
 // PostgreSQL and over memory. Not thread-safe in itself, but stateless: many threads may share it, each with a session.
 namespace sankofa::engine {
 
+class CallSource;  // call_source.h
+
 struct CommandCall {
   std::shared_ptr<const google::protobuf::Message> request;
   Actor actor;
@@ -71,14 +73,12 @@ class Engine {
 
   // Applies events in one unit of work together with their inbox marks. Transient failures (UNAVAILABLE) are returned
   // and change nothing: the caller tries the same events again.
+  [[nodiscard]] absl::StatusOr<ReactionResult> React(StoreSession& session, CallSource& source,
+                                                     std::span<const IncomingEvent> events) const;
+  // The same where the commands follow from the events alone.
   [[nodiscard]] absl::StatusOr<ReactionResult> React(StoreSession& session,
                                                      const Reactions& reactions,
                                                      std::span<const IncomingEvent> events) const;
-
-  // The commands that an event leads to, with their request ids. The reason says why there can be none:
-  // UNKNOWN_EVENT_TYPE or MALFORMED_EVENT. Empty where the event has no reaction.
-  [[nodiscard]] absl::StatusOr<std::vector<CommandCall>> CommandsOf(
-      const Reactions& reactions, const IncomingEvent& event) const;
 
   // An aggregate as it stands. `personal`: with its personal fields. NOT_FOUND where there is none.
   [[nodiscard]] absl::StatusOr<std::shared_ptr<google::protobuf::Message>> Read(
@@ -88,6 +88,9 @@ class Engine {
   [[nodiscard]] const EngineOptions& options() const { return options_; }
 
  private:
+  [[nodiscard]] absl::StatusOr<ReactionResult> ReactToEach(
+      StoreSession& session, CallSource& source, std::span<const IncomingEvent> events) const;
+
   const EngineOptions options_;
   const Registry& registry_;
   const crypto::Vault& vault_;

@@ -54,6 +54,9 @@ class Reactions {
     sources_.insert(SourceOf(Event::descriptor()->full_name()));
   }
 
+  // All events of a service are read, also without a reaction here: for a CallSource.
+  void ListenTo(std::string source) { sources_.insert(std::move(source)); }
+
   struct Handler {
     const google::protobuf::Message* prototype = nullptr;
     std::function<void(const google::protobuf::Message&, const EventMeta&, Commands&)> react;

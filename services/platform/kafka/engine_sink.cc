@@ -14,7 +14,7 @@ absl::StatusOr<engine::ReactionResult> EngineSink::Apply(
     std::span<const engine::IncomingEvent> events) {
   auto session = store_.Open(absl::Now() + kOpenTimeout);
   if (!session.ok()) return session.status();
-  return engine_.React(**session, reactions_, events);
+  return engine_.React(**session, calls_, events);
 }
 
 absl::Status EngineSink::Bury(std::span<const engine::DeadLetter> letters, bool once) {

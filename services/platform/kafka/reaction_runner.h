@@ -17,8 +17,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/platform/engine/call_source.h"
 #include "services/platform/engine/engine.h"
-#include "services/platform/engine/reactions.h"
 #include "services/platform/kafka/backoff.h"
 #include "services/platform/kafka/client.h"
 #include "services/platform/time/time.h"
@@ -62,7 +62,7 @@ struct Unreadable {
   absl::Status why;
 };
 
-// Where events go: the engine with its reactions, see EngineSink.
+// Where events go: the engine with its source of commands, see EngineSink.
 class ReactionSink {
  public:
   virtual ~ReactionSink() = default;
@@ -81,8 +81,8 @@ class ReactionSink {
 // Opens a session for each unit of work.
 class EngineSink final : public ReactionSink {
  public:
-  EngineSink(const engine::Engine& engine, engine::Store& store, const engine::Reactions& reactions)
-      : engine_(engine), store_(store), reactions_(reactions) {}
+  EngineSink(const engine::Engine& engine, engine::Store& store, engine::CallSource& calls)
+      : engine_(engine), store_(store), calls_(calls) {}
   [[nodiscard]] absl::StatusOr<engine::ReactionResult> Apply(
       std::span<const engine::IncomingEvent> events) override;
   [[nodiscard]] absl::Status Bury(std::span<const engine::DeadLetter> letters, bool once) override;
@@ -90,7 +90,7 @@ class EngineSink final : public ReactionSink {
  private:
   const engine::Engine& engine_;
   engine::Store& store_;
-  const engine::Reactions& reactions_;
+  engine::CallSource& calls_;
 };
 
 // Called on the runner's thread; any may be empty.

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "fixture.h"
+#include "services/platform/engine/call_source.h"
 #include "services/platform/engine/reactions.h"
 
 namespace sankofa::engine {
@@ -115,6 +116,112 @@ TEST_F(ReactionTest, AnEventThatCannotBeWrittenDoesNotHoldUpTheOthers) {
   ASSERT_THAT(store_.dead_letters(), SizeIs(1));
   EXPECT_EQ(store_.dead_letters()[0].reason, "WRITE_FAILED");
   EXPECT_EQ(React({Sold("poison", 2)}).dead_letters, 1);
+}
+
+// Gathers: what it gives depends on what it finds at the time.
+class Shop final : public CallSource {
+ public:
+  bool gathers() const override { return true; }
+  std::vector<Calls> CallsOf(std::span<const IncomingEvent> events) override {
+    ++asked;
+    std::vector<Calls> all;
+    for (const IncomingEvent& event : events) {
+      seen.push_back(event.meta.sequence);
+      all.push_back(answer(event));
+    }
+    return all;
+  }
+  std::function<Calls(const IncomingEvent&)> answer;
+  int asked = 0;
+  std::vector<std::int64_t> seen;
+};
+
+class GatheringTest : public ReactionTest {
+ protected:
+  GatheringTest() {
+    shop_.answer = [this](const IncomingEvent& event) -> Calls {
+      auto request = std::make_shared<lib::BuyRequest>();
+      request->set_book_id(event.meta.partition_key);
+      request->set_copies(1);
+      request->set_etag(etag_);
+      return std::vector{CallFor(event, request, "copy"), CallFor(event, Copy(*request), "again")};
+    };
+  }
+  static std::shared_ptr<lib::BuyRequest> Copy(lib::BuyRequest request) {
+    request.clear_etag();
+    return std::make_shared<lib::BuyRequest>(std::move(request));
+  }
+  absl::StatusOr<ReactionResult> React(std::vector<IncomingEvent> events) {
+    return engine_.React(*session_, shop_, events);
+  }
+
+  Shop shop_;
+  std::string etag_;
+};
+
+TEST_F(GatheringTest, IsAskedOnlyForWhatIsNext) {
+  ASSERT_EQ(React({Sold("a", 1), Sold("a", 2)})->applied, 2);
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 4) << "two commands an event";
+  shop_.seen.clear();
+  const auto result = React({Sold("a", 1), Sold("a", 2), Sold("a", 3), Sold("a", 5)});
+  EXPECT_EQ(result->repeated, 2);
+  EXPECT_EQ(result->applied, 1);
+  EXPECT_THAT(result->gaps, SizeIs(1));
+  EXPECT_THAT(shop_.seen, testing::ElementsAre(3));
+}
+
+TEST_F(GatheringTest, WaitsForWhoCanNotBeAsked) {
+  const auto answer = shop_.answer;
+  shop_.answer = [](const IncomingEvent&) -> Calls { return status::Unavailable("away"); };
+  EXPECT_TRUE(status::IsTransient(React({Sold("a", 1)}).status()));
+  EXPECT_TRUE(store_.marks().empty());
+  EXPECT_TRUE(store_.dead_letters().empty());
+  shop_.answer = answer;
+  EXPECT_EQ(React({Sold("a", 1)})->applied, 1);
+}
+
+TEST_F(GatheringTest, PutsAsideWhatIsRefused) {
+  shop_.answer = [answer = shop_.answer](const IncomingEvent& event) -> Calls {
+    if (event.meta.sequence == 2) return absl::PermissionDeniedError("no");
+    return answer(event);
+  };
+  const auto result = React({Sold("a", 1), Sold("a", 2), Sold("a", 3)});
+  EXPECT_EQ(result->applied, 2);
+  EXPECT_EQ(result->dead_letters, 1);
+}
+
+TEST_F(GatheringTest, LooksAgainWhereWhatItSawHasChanged) {
+  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  etag_ = "1";  // stale: refused as ABORTED
+  shop_.asked = 0;
+  shop_.answer = [this, answer = shop_.answer](const IncomingEvent& event) {
+    Calls calls = answer(event);
+    etag_ = absl::StrCat(store_.streams().at({"Book", "a"}).version);
+    return calls;
+  };
+  EXPECT_EQ(React({Sold("a", 2)})->applied, 1);
+  EXPECT_EQ(shop_.asked, 2);
+  EXPECT_TRUE(store_.dead_letters().empty());
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 4);
+}
+
+TEST_F(GatheringTest, WaitsWhereItChangesEachTime) {
+  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  etag_ = "1";
+  EXPECT_TRUE(status::IsTransient(React({Sold("a", 2)}).status()));
+  EXPECT_EQ(store_.marks().begin()->second, 1);
+  EXPECT_TRUE(store_.dead_letters().empty());
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 2);
+}
+
+TEST_F(GatheringTest, OneThatChangesDoesNotHoldUpTheOnesBefore) {
+  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  shop_.answer = [this, answer = shop_.answer](const IncomingEvent& event) {
+    etag_ = event.meta.partition_key == "a" ? "1" : "";
+    return answer(event);
+  };
+  EXPECT_TRUE(status::IsTransient(React({Sold("b", 1), Sold("a", 2)}).status()));
+  EXPECT_EQ(Get<lib::Book>("b").copies(), 2);
 }
 
 }  // namespace

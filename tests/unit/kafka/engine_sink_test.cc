@@ -30,7 +30,8 @@ class EngineSinkTest : public testing::Test {
   engine::Reactions reactions_;
   std::unique_ptr<crypto::Vault> vault_ = *crypto::Vault::FromBytes(std::string(32, 'k'));
   engine::Engine engine_{{.node = "cm", .country = "CM", .service = "library"}, registry_, *vault_};
-  EngineSink sink_{engine_, store_, reactions_};
+  engine::ReactionCalls calls_{reactions_};
+  EngineSink sink_{engine_, store_, calls_};
 };
 
 TEST_F(EngineSinkTest, AppliesEventsWithTheirMarks) {
