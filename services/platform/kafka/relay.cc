@@ -16,6 +16,7 @@ constexpr std::uint64_t kAlone = 0;
 constexpr absl::Duration kSlice = absl::Milliseconds(250);  // how long Stop may take to be seen
 constexpr absl::Duration kReportSlice = absl::Milliseconds(20);  // between looks at the journal
 constexpr int kCaseRows = 100;
+constexpr int kTopicRows = 500;
 constexpr int kAlonePolls = 200;
 constexpr absl::Duration kAlonePoll = absl::Milliseconds(50);
 
@@ -25,6 +26,13 @@ int BytesOf(const engine::JournalRow& row) {
                           kHeaders);
 }
 
+// No partition key holds one.
+constexpr char kLane = '\t';
+
+std::string TopicLane(const std::string& topic) { return topic + kLane; }
+
+bool IsTopicLane(const std::string& lane) { return lane.back() == kLane; }
+
 }  // namespace
 
 Relay::Relay(RelayOptions options, RelaySource& source, ProducerFactory producers,
@@ -33,6 +41,7 @@ Relay::Relay(RelayOptions options, RelaySource& source, ProducerFactory producer
       source_(source),
       open_producer_(std::move(producers)),
       clock_(clock),
+      own_topic_(TopicOf(options_.service)),
       backoff_(options_.retry) {
   status::Check(!options_.node.empty() && !options_.service.empty(), "a relay has a home");
 }
@@ -105,7 +114,7 @@ bool Relay::Ready() {
   }
   if (!owned_) return false;
   const bool look = window_.empty() && clock_.Now() >= next_topic_look_;
-  if ((look || !topics_ready_) && !TopicReady()) return false;
+  if ((look || !topics_ready_) && !TopicsReady()) return false;
   if (!producer_) {
     if (auto status = OpenProducer(); !status.ok()) {
       Failed(status);
@@ -134,6 +143,7 @@ absl::Status Relay::OwnShard() {
     retry_at_[parked.partition_key] = now;
     parked_[parked.partition_key] = std::move(parked);
   }
+  records_ = std::move(state->topics);
   parked_count_ = static_cast<std::int64_t>(parked_.size());
   backoff_.Succeeded();
   telemetry::Info("relay owns the journal", {{"parked", parked_count_.load()}});
@@ -149,42 +159,70 @@ absl::Status Relay::VerifyShard() {
   return *owned ? absl::OkStatus() : absl::UnavailableError("another process owns the journal");
 }
 
-bool Relay::TopicReady() {
-  if (options_.ensure_topics) {
-    if (auto status = options_.ensure_topics(); !status.ok()) {
-      Failed(status);
+bool Relay::TopicsReady() {
+  if (options_.look_after) {
+    std::set<std::string> wanted = there_;
+    for (const auto& [topic, _] : records_) wanted.insert(topic);
+    if (options_.topics) {
+      for (std::string& topic : options_.topics()) wanted.insert(std::move(topic));
+    }
+    wanted.erase(own_topic_);
+    std::vector<std::string> topics = {own_topic_};
+    topics.insert(topics.end(), wanted.begin(), wanted.end());
+    const auto found = options_.look_after(topics);
+    if (!found.ok()) {
+      Failed(found.status());
       return false;
     }
-  }
-  if (options_.topic_is_new && cursor_ > RelayPosition()) {
-    const auto fresh = options_.topic_is_new();
-    if (!fresh.ok()) {
-      Failed(fresh.status());
-      return false;
+    there_.clear();
+    for (const auto& [topic, records] : *found) {
+      if (auto status = TopicFound(topic, records); !status.ok()) {
+        LoseShard(status);
+        return false;
+      }
     }
-    if (*fresh && !StartOver()) return false;
   }
   topics_ready_ = true;
   next_topic_look_ = clock_.Now() + options_.topic_interval;
   return true;
 }
 
-// Durably first: what is published from here on is behind a cursor that begins anew.
-bool Relay::StartOver() {
-  if (auto status = source_.StartOver(); !status.ok()) {
-    LoseShard(status);
-    return false;
-  }
-  telemetry::Warn("the topic is empty and the journal is not: all of it is published again");
-  cursor_ = read_ = RelayPosition();
-  more_ = true;
-  parked_.clear();
-  retry_at_.clear();
-  unsaved_park_.clear();
-  unsaved_unpark_.clear();
-  unsaved_cursor_ = false;
-  parked_count_ = 0;
+absl::StatusOr<bool> Relay::TopicThere(const std::string& topic) {
+  if (!options_.look_after || there_.contains(topic)) return true;
+  const auto found = options_.look_after({topic});
+  if (!found.ok()) return found.status();
+  const auto records = found->find(topic);
+  if (records == found->end()) return false;
+  if (auto status = TopicFound(topic, records->second); !status.ok()) return status;
   return true;
+}
+
+absl::Status Relay::TopicFound(const std::string& topic, std::int64_t records) {
+  there_.insert(topic);
+  const auto published = records_.find(topic);
+  if (published != records_.end() && records < published->second) return PublishTopicAgain(topic);
+  // What waited for it need not wait longer.
+  const auto retry = retry_at_.find(TopicLane(topic));
+  if (retry != retry_at_.end()) retry->second = clock_.Now();
+  return absl::OkStatus();
+}
+
+// Durably first: otherwise a crash after the first record would leave it at that.
+absl::Status Relay::PublishTopicAgain(const std::string& topic) {
+  telemetry::Warn("a topic has lost what it held: its part of the journal is published again",
+                  {{"topic", topic}});
+  const std::string lane = TopicLane(topic);
+  std::vector<std::string> covered;
+  for (const auto& [other, _] : parked_) {
+    const bool routed = other.find(kLane) != std::string::npos;
+    if (routed ? other.starts_with(lane) : topic == own_topic_) covered.push_back(other);
+  }
+  for (const std::string& other : covered) Unpark(other);
+  Park(lane, RelayPosition(), absl::UnavailableError("the topic was lost"));
+  records_[topic] = 0;
+  unsaved_records_.insert(topic);
+  Save(/*at_once=*/true);
+  return owned_ ? absl::OkStatus() : failure_;
 }
 
 absl::Status Relay::OpenProducer() {
@@ -228,45 +266,88 @@ bool Relay::Feed() {
   return !rows->empty();
 }
 
+Record Relay::RecordOf(const RelayRow& row) const {
+  return options_.to_record ? options_.to_record(row.row)
+                            : ToRecord(row.row, options_.node, options_.service);
+}
+
+std::string Relay::LaneOf(const std::string& topic, const std::string& partition_key) const {
+  return topic == own_topic_ ? partition_key : absl::StrCat(TopicLane(topic), partition_key);
+}
+
+ParkedCase* Relay::Waiting(const std::string& topic, const std::string& lane) {
+  if (parked_.empty()) return nullptr;
+  auto parked = parked_.find(TopicLane(topic));
+  if (parked == parked_.end()) parked = parked_.find(lane);
+  return parked == parked_.end() ? nullptr : &parked->second;
+}
+
 bool Relay::Publish(const RelayRow& row) {
   status::Check(row.at > read_, "the journal is read in order");
-  Sent sent{.at = row.at, .partition_key = row.row.partition_key, .bytes = BytesOf(row.row)};
+  Sent sent{.at = row.at, .topic = {}, .lane = {}, .bytes = BytesOf(row.row)};
   // A row that is larger than the window goes through alone.
   if (!window_.empty() && window_bytes_ + sent.bytes > options_.window_bytes) return false;
-  const auto parked = parked_.find(sent.partition_key);
-  if (row.row.publish && parked != parked_.end()) {
-    // It waits in the journal. After a rewind it may be one before the row that parked the case.
-    if (row.at < parked->second.at) {
-      parked->second.at = row.at;
-      unsaved_park_.insert(sent.partition_key);
-    }
-  } else if (row.row.publish) {
-    const std::uint64_t id = window_base_ + window_.size();
-    const absl::Status status =
-        producer_->Produce(ToRecord(row.row, options_.node, options_.service), id);
-    if (status.ok()) {
-      sent.outstanding = true;
-      ++outstanding_;
-    } else if (absl::IsInvalidArgument(status)) {
-      Park(sent.partition_key, sent.at, status);
-    } else {
-      if (!absl::IsResourceExhausted(status)) Rewind(status);
-      return false;
-    }
-  }
+  if (row.row.publish && !Send(row, sent)) return false;
   read_ = sent.at;
   window_bytes_ += sent.bytes;
   window_.push_back(std::move(sent));
   return true;
 }
 
-void Relay::OnDelivery(std::uint64_t id, const absl::Status& outcome) {
-  if (outcome.ok()) {
-    ++published_;
-    ++unmeasured_;
+// Produces the row, or parks it.
+bool Relay::Send(const RelayRow& row, Sent& sent) {
+  const Record record = RecordOf(row);
+  sent.topic = record.topic;
+  sent.lane = LaneOf(record.topic, row.row.partition_key);
+  ParkedCase* parked = Waiting(sent.topic, sent.lane);
+  bool there = true;
+  if (parked == nullptr) {
+    const auto found = TopicThere(record.topic);
+    if (!found.ok()) {
+      if (owned_) Rewind(found.status());
+      return false;
+    }
+    there = *found;
+    parked = Waiting(sent.topic, sent.lane);  // now that it was found empty
   }
+  if (parked != nullptr) {
+    // It waits in the journal. After a rewind it may be one before the row that parked the case.
+    if (row.at < parked->at) {
+      parked->at = row.at;
+      unsaved_park_.insert(parked->partition_key);
+    }
+    return true;
+  }
+  if (!there) {
+    Park(TopicLane(record.topic), row.at, absl::UnavailableError("its topic is not there"));
+    return true;
+  }
+  const absl::Status status = producer_->Produce(record, window_base_ + window_.size());
+  if (status.ok()) {
+    sent.outstanding = true;
+    ++outstanding_;
+  } else if (absl::IsInvalidArgument(status)) {
+    Park(sent.lane, sent.at, status);
+  } else {
+    if (!absl::IsResourceExhausted(status)) Rewind(status);
+    return false;
+  }
+  return true;
+}
+
+void Relay::CountPublished(const std::string& topic) {
+  ++published_;
+  ++unmeasured_;
+  ++records_[topic];
+  unsaved_records_.insert(topic);
+}
+
+void Relay::OnDelivery(std::uint64_t id, const absl::Status& outcome) {
   if (id == kAlone) {
-    alone_ = outcome;
+    status::Check(alone_outstanding_ > 0, "a row has one report");
+    --alone_outstanding_;
+    if (outcome.ok()) CountPublished(alone_topic_);
+    if (alone_failure_.ok()) alone_failure_ = outcome;
     return;
   }
   status::Check(id >= window_base_ && id - window_base_ < window_.size(),
@@ -275,9 +356,10 @@ void Relay::OnDelivery(std::uint64_t id, const absl::Status& outcome) {
   status::Check(sent.outstanding, "a row has one report");
   sent.outstanding = false;
   --outstanding_;
-  if (outcome.ok()) return;
-  if (absl::IsInvalidArgument(outcome)) {
-    Park(sent.partition_key, sent.at, outcome);
+  if (outcome.ok()) {
+    CountPublished(sent.topic);
+  } else if (absl::IsInvalidArgument(outcome)) {
+    Park(sent.lane, sent.at, outcome);
   } else {
     sent.failed = true;
     Rewind(outcome);
@@ -303,7 +385,7 @@ bool Relay::Settle() {
     window_bytes_ = 0;
     read_ = cursor_;
     more_ = true;
-    topics_ready_ = false;  // it may be gone
+    topics_ready_ = false;  // one may be gone
     Failed(std::exchange(rewind_, absl::OkStatus()));
     worked = true;
   }
@@ -318,12 +400,14 @@ bool Relay::Save(bool at_once) {
   RelayUpdate update{.cursor = cursor_};
   for (const std::string& key : unsaved_park_) update.park.push_back(parked_.at(key));
   update.unpark.assign(unsaved_unpark_.begin(), unsaved_unpark_.end());
+  for (const std::string& topic : unsaved_records_) update.topics[topic] = records_.at(topic);
   if (auto status = source_.Save(update); !status.ok()) {
     LoseShard(status);
     return false;
   }
   unsaved_park_.clear();
   unsaved_unpark_.clear();
+  unsaved_records_.clear();
   unsaved_cursor_ = false;
   next_save_ = now + options_.save_interval;
   return true;
@@ -331,40 +415,53 @@ bool Relay::Save(bool at_once) {
 
 // ---- Parked cases ---------------------------------------------------------------------------------------------------
 
-void Relay::Park(const std::string& partition_key, RelayPosition at, const absl::Status& why) {
+void Relay::Park(const std::string& lane, RelayPosition at, const absl::Status& why) {
   const absl::Time now = clock_.Now();
-  const auto [entry, fresh] = parked_.try_emplace(partition_key);
+  const auto [entry, fresh] = parked_.try_emplace(lane);
   ParkedCase& parked = entry->second;
   if (fresh) {
-    parked = {.partition_key = partition_key,
+    parked = {.partition_key = lane,
               .at = at,
               .reason = std::string(why.message()),
               .attempts = 0,
               .since = now};
     // Once more at once, alone: the broker refuses a batch as a whole, and this row may not be the one that it meant.
-    retry_at_[partition_key] = now;
+    retry_at_[lane] = now;
   } else {
     parked.at = std::min(parked.at, at);
   }
-  unsaved_unpark_.erase(partition_key);
-  unsaved_park_.insert(partition_key);
+  unsaved_unpark_.erase(lane);
+  unsaved_park_.insert(lane);
   parked_count_ = static_cast<std::int64_t>(parked_.size());
 }
 
-void Relay::Unpark(const std::string& partition_key) {
-  if (parked_.at(partition_key).attempts > 0) {
-    telemetry::Info("parked case is published", {{"partition_key", partition_key}});
+void Relay::ParkAgain(ParkedCase& parked, const absl::Status& why) {
+  if (parked.attempts == 0) {
+    telemetry::Warn("case is parked: Kafka does not take its event",
+                    {{"partition_key", parked.partition_key}, {"status", why}});
   }
-  unsaved_park_.erase(partition_key);
-  unsaved_unpark_.insert(partition_key);
-  retry_at_.erase(partition_key);
-  parked_.erase(partition_key);  // the key may live in there
+  ++parked.attempts;
+  parked.reason = std::string(why.message());
+  retry_at_[parked.partition_key] = clock_.Now() + options_.parked_retry.After(parked.attempts);
+  unsaved_park_.insert(parked.partition_key);
+}
+
+void Relay::Unpark(const std::string& lane) {
+  const std::string key = lane;  // it may live in what is erased
+  if (parked_.at(key).attempts > 0) {
+    telemetry::Info("parked case is published", {{"partition_key", key}});
+  }
+  unsaved_park_.erase(key);
+  unsaved_unpark_.insert(key);
+  retry_at_.erase(key);
+  parked_.erase(key);
   parked_count_ = static_cast<std::int64_t>(parked_.size());
 }
 
-bool Relay::OnItsWay(const std::string& partition_key) const {
+bool Relay::OnItsWay(const std::string& lane) const {
   return std::any_of(window_.begin(), window_.end(), [&](const Sent& sent) {
-    return sent.outstanding && sent.partition_key == partition_key;
+    return sent.outstanding &&
+           (sent.lane == lane || (IsTopicLane(lane) && TopicLane(sent.topic) == lane));
   });
 }
 
@@ -374,35 +471,50 @@ bool Relay::TryParked() {
     for (auto& [_, at] : retry_at_) at = now;
   }
   if (!owned_ || !producer_ || !rewind_.ok() || parked_.empty()) return false;
-  for (const auto& [key, at] : retry_at_) {
-    if (at > now || OnItsWay(key)) continue;
-    TryCase(parked_.at(key));
+  for (const auto& [lane, at] : retry_at_) {
+    if (at > now || OnItsWay(lane)) continue;
+    TryLane(parked_.at(lane));
     return true;  // one a round, so that the others don't wait
   }
   return false;
 }
 
+void Relay::TryLane(ParkedCase& parked) {
+  const std::string lane = parked.partition_key;
+  const std::size_t end = lane.find(kLane);
+  const std::string topic = end == std::string::npos ? own_topic_ : lane.substr(0, end);
+  const std::string key = end == std::string::npos ? lane : lane.substr(end + 1);
+  const auto there = TopicThere(topic);
+  if (!there.ok()) {
+    if (owned_) Rewind(there.status());
+    return;
+  }
+  const auto still = parked_.find(lane);
+  if (still == parked_.end()) return;  // all of the topic is published again
+  if (!*there) {
+    ParkAgain(still->second, absl::UnavailableError("its topic is not there"));
+  } else if (IsTopicLane(lane)) {
+    TryTopic(still->second, topic);
+  } else {
+    TryCase(still->second, topic, key);
+  }
+}
+
 // Publishes the case's rows up to the last one that was read; those behind it are for Feed again.
-void Relay::TryCase(ParkedCase& parked) {
-  const std::string key = parked.partition_key;
-  const auto rows = source_.ReadCase(key, parked.at, read_, kCaseRows);
+void Relay::TryCase(ParkedCase& parked, const std::string& topic,
+                    const std::string& partition_key) {
+  const auto rows = source_.ReadCase(partition_key, parked.at, read_, kCaseRows);
   if (!rows.ok()) {
     LoseShard(rows.status());
     return;
   }
   for (const RelayRow& row : *rows) {
     if (row.row.publish) {
-      const absl::Status status = PublishAlone(row);
+      const Record record = RecordOf(row);
+      const absl::Status status = record.topic == topic ? PublishAlone({record}) : absl::OkStatus();
       if (absl::IsInvalidArgument(status)) {
-        if (parked.attempts == 0) {
-          telemetry::Warn("case is parked: Kafka does not take its event",
-                          {{"partition_key", key}, {"status", status}});
-        }
-        ++parked.attempts;
         parked.at = row.at;
-        parked.reason = std::string(status.message());
-        retry_at_[key] = clock_.Now() + options_.parked_retry.After(parked.attempts);
-        unsaved_park_.insert(key);
+        ParkAgain(parked, status);
         return;
       }
       if (!status.ok()) {
@@ -411,19 +523,84 @@ void Relay::TryCase(ParkedCase& parked) {
       }
     }
     parked.at = {row.at.xid, row.at.position + 1};
-    unsaved_park_.insert(key);
+    unsaved_park_.insert(parked.partition_key);
   }
-  if (static_cast<int>(rows->size()) < kCaseRows) Unpark(key);
+  if (static_cast<int>(rows->size()) < kCaseRows) Unpark(parked.partition_key);
 }
 
-absl::Status Relay::PublishAlone(const RelayRow& row) {
-  alone_.reset();
-  auto status = producer_->Produce(ToRecord(row.row, options_.node, options_.service), kAlone);
-  if (!status.ok()) return status;
-  for (int i = 0; i < kAlonePolls && !alone_ && !stopping_; ++i) producer_->Poll(kAlonePoll);
-  if (alone_) return *std::exchange(alone_, std::nullopt);
-  // Its report would come at a bad time: with a new producer it never does.
-  absl::Status why = absl::UnavailableError("a parked case's event has no report in time");
+// The same for all rows of a topic, many at a time.
+void Relay::TryTopic(ParkedCase& parked, const std::string& topic) {
+  const auto rows = source_.Read({parked.at.xid, parked.at.position - 1}, kTopicRows);
+  if (!rows.ok()) {
+    LoseShard(rows.status());
+    return;
+  }
+  std::vector<RelayRow> own;
+  std::vector<Record> records;
+  RelayPosition last;
+  for (const RelayRow& row : *rows) {
+    if (row.at > read_) break;
+    last = row.at;
+    if (!row.row.publish) continue;
+    Record record = RecordOf(row);
+    if (record.topic != topic) continue;
+    own.push_back(row);
+    records.push_back(std::move(record));
+  }
+  const bool end = static_cast<int>(rows->size()) < kTopicRows || rows->back().at > read_;
+  if (!PublishOfTopic(own, std::move(records))) return;
+  if (end) {
+    Unpark(parked.partition_key);
+  } else {
+    parked.at = {last.xid, last.position + 1};
+    unsaved_park_.insert(parked.partition_key);
+  }
+}
+
+bool Relay::PublishOfTopic(const std::vector<RelayRow>& rows, std::vector<Record> records) {
+  absl::Status status = PublishAlone(records);
+  if (absl::IsInvalidArgument(status)) {
+    // One of them is not taken: one by one, and that one's case is parked.
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const std::string lane = LaneOf(records[i].topic, rows[i].row.partition_key);
+      if (parked_.contains(lane)) continue;
+      status = PublishAlone({records[i]});
+      if (absl::IsInvalidArgument(status)) {
+        Park(lane, rows[i].at, status);
+        status = absl::OkStatus();
+      }
+      if (!status.ok()) break;
+    }
+  }
+  if (!status.ok() && owned_) Rewind(status);
+  return status.ok();
+}
+
+absl::Status Relay::PublishAlone(const std::vector<Record>& records) {
+  alone_failure_ = absl::OkStatus();
+  for (const Record& record : records) {
+    alone_topic_ = record.topic;
+    auto status = producer_->Produce(record, kAlone);
+    if (absl::IsResourceExhausted(status)) {
+      if (auto awaited = AwaitAlone(); !awaited.ok()) return awaited;
+      status = producer_->Produce(record, kAlone);
+    }
+    if (!status.ok()) {
+      const auto awaited = AwaitAlone();
+      return awaited.ok() ? status : awaited;
+    }
+    ++alone_outstanding_;
+  }
+  return AwaitAlone();
+}
+
+absl::Status Relay::AwaitAlone() {
+  for (int i = 0; i < kAlonePolls && alone_outstanding_ > 0 && !stopping_; ++i) {
+    producer_->Poll(kAlonePoll);
+  }
+  if (alone_outstanding_ == 0) return alone_failure_;
+  // Their reports would come at a bad time: with a new producer they never do.
+  absl::Status why = absl::UnavailableError("events that waited have no report in time");
   LoseShard(why);
   return why;
 }
@@ -447,7 +624,10 @@ void Relay::LoseShard(const absl::Status& why) {
   producer_.reset();
   window_base_ += window_.size();
   window_.clear();
-  window_bytes_ = outstanding_ = 0;
+  window_bytes_ = outstanding_ = alone_outstanding_ = 0;
+  there_.clear();
+  records_.clear();
+  unsaved_records_.clear();
   parked_.clear();
   retry_at_.clear();
   unsaved_park_.clear();

@@ -36,9 +36,13 @@
 // were on their way when its row failed are published a second time after it, so that order holds for who counts
 // sequences. Everything else that fails is waited for with back-off and read again from the cursor.
 //
-// A topic that has never held a record while the cursor has passed some is a topic that was lost: a node was restored
-// from its database, or Kafka's disk is gone. Then the relay starts over, because some consumer may not have read what
-// was lost, and the last event of a stream is missed by nobody. Those who had it drop it by its sequence.
+// Rows may go to several topics of the cluster, each with its own order by partition key: what is parked is parked for
+// one topic. A topic that can't be had keeps its own rows waiting and no others.
+//
+// How many records were published to a topic is kept with the cursor. A topic that has held fewer was lost: a node was
+// restored from its database, Kafka's disk is gone, somebody deleted it. Then all of the journal that belongs there is
+// published again, because some consumer may not have read what was lost, and the last event of a stream is missed by
+// nobody. Those who had it drop it by its sequence. Rows for other topics go on meanwhile.
 namespace sankofa::kafka {
 
 // Where a row stands in the journal: by transaction, then by place in the transaction.
@@ -53,9 +57,10 @@ struct RelayRow {
   engine::JournalRow row;
 };
 
-// A partition key whose row at `at` could not be published. That row and all later ones of the key wait.
+// A lane whose row at `at` could not be published. That row and all later ones of the lane wait. A lane is a partition
+// key in the service's own topic; "<topic>\t<partition key>" in another one; or "<topic>\t", all of a topic.
 struct ParkedCase {
-  std::string partition_key;
+  std::string partition_key;  // the lane
   RelayPosition at;
   std::string reason;  // for the operator; nothing of the payload
   int attempts = 0;
@@ -66,13 +71,15 @@ struct ParkedCase {
 struct RelayState {
   RelayPosition cursor;  // everything up to here is published, passed over or parked
   std::vector<ParkedCase> parked;
+  std::map<std::string, std::int64_t> topics;  // records published to each, at least
 };
 
 // One transaction.
 struct RelayUpdate {
   RelayPosition cursor;
-  std::vector<ParkedCase> park;     // added, or replaced by partition key
-  std::vector<std::string> unpark;  // partition keys
+  std::vector<ParkedCase> park;                // added, or replaced by lane
+  std::vector<std::string> unpark;             // lanes
+  std::map<std::string, std::int64_t> topics;  // replaced by topic
 };
 
 struct RelayLag {
@@ -96,8 +103,6 @@ class RelaySource {
   // Rows of one partition key from `from` to `to`, both included, in order.
   [[nodiscard]] virtual absl::StatusOr<std::vector<RelayRow>> ReadCase(
       const std::string& partition_key, RelayPosition from, RelayPosition to, int limit) = 0;
-  // Forgets cursor and parked cases: everything is to be published again. Fails where the shard is no longer owned.
-  [[nodiscard]] virtual absl::Status StartOver() = 0;
   // Fails where the shard is no longer owned.
   [[nodiscard]] virtual absl::Status Save(const RelayUpdate& update) = 0;
   [[nodiscard]] virtual absl::StatusOr<RelayLag> Lag(RelayPosition after) = 0;
@@ -116,11 +121,16 @@ struct RelayMetrics {
 struct RelayOptions {
   std::string node;
   std::string service;
-  // Makes sure that the topic is there; tried with back-off before anything is published. May be empty.
-  std::function<absl::Status()> ensure_topics;
-  // True where the topic has never held a record. Asked whenever its presence was made sure of: at first, after a
-  // failure, and from time to time while nothing is to be published. May be empty.
-  std::function<absl::StatusOr<bool>()> topic_is_new;
+  // What a row becomes, and on which topic. Empty: an event on the service's own.
+  std::function<Record(const engine::JournalRow&)> to_record;
+  // Topics that shall be there beside the service's own, also before the first row for them. May be empty.
+  std::function<std::vector<std::string>()> topics;
+  // Makes sure that the topics are there, and says how many records each has ever held; one that can't be had is left
+  // out. An error: Kafka can't be reached, or the service's own topic can't be had. Asked before anything is published,
+  // after a failure, and from time to time while nothing is to be published. May be empty.
+  std::function<absl::StatusOr<std::map<std::string, std::int64_t>>(
+      const std::vector<std::string>&)>
+      look_after;
   RelayMetrics metrics;
 
   int window_rows = 1'000;  // on their way at most
@@ -170,7 +180,8 @@ class Relay {
   // A row that was read and not yet passed by the cursor, in reading order.
   struct Sent {
     RelayPosition at;
-    std::string partition_key;
+    std::string topic;
+    std::string lane;
     int bytes = 0;
     bool outstanding = false;  // its report has to come
     bool failed = false;       // and will have to be sent again
@@ -186,17 +197,34 @@ class Relay {
   [[nodiscard]] absl::Status OwnShard();
   [[nodiscard]] absl::Status VerifyShard();
   // False where something is in the way.
-  bool TopicReady();
-  bool StartOver();
+  bool TopicsReady();
+  // Whether a topic that a row is for is there.
+  [[nodiscard]] absl::StatusOr<bool> TopicThere(const std::string& topic);
+  [[nodiscard]] absl::Status TopicFound(const std::string& topic, std::int64_t records);
+  [[nodiscard]] absl::Status PublishTopicAgain(const std::string& topic);
   [[nodiscard]] absl::Status OpenProducer();
+  [[nodiscard]] Record RecordOf(const RelayRow& row) const;
+  [[nodiscard]] std::string LaneOf(const std::string& topic,
+                                   const std::string& partition_key) const;
+  // The parked lane that a row waits in; null where it need not.
+  [[nodiscard]] ParkedCase* Waiting(const std::string& topic, const std::string& lane);
   // False where the row has to wait.
   bool Publish(const RelayRow& row);
+  bool Send(const RelayRow& row, Sent& sent);
   void OnDelivery(std::uint64_t id, const absl::Status& outcome);
-  void TryCase(ParkedCase& parked);
-  [[nodiscard]] absl::Status PublishAlone(const RelayRow& row);
-  [[nodiscard]] bool OnItsWay(const std::string& partition_key) const;
-  void Park(const std::string& partition_key, RelayPosition at, const absl::Status& why);
-  void Unpark(const std::string& partition_key);
+  void TryLane(ParkedCase& parked);
+  void TryCase(ParkedCase& parked, const std::string& topic, const std::string& partition_key);
+  void TryTopic(ParkedCase& parked, const std::string& topic);
+  // False where something is in the way.
+  bool PublishOfTopic(const std::vector<RelayRow>& rows, std::vector<Record> records);
+  // Waits for the reports. The first failure, where there is one.
+  [[nodiscard]] absl::Status PublishAlone(const std::vector<Record>& records);
+  [[nodiscard]] absl::Status AwaitAlone();
+  [[nodiscard]] bool OnItsWay(const std::string& lane) const;
+  void Park(const std::string& lane, RelayPosition at, const absl::Status& why);
+  void ParkAgain(ParkedCase& parked, const absl::Status& why);
+  void Unpark(const std::string& lane);
+  void CountPublished(const std::string& topic);
   // Everything is read again from the cursor, once all reports are there.
   void Rewind(const absl::Status& why);
   void LoseShard(const absl::Status& why);
@@ -213,18 +241,24 @@ class Relay {
   const time::Clock& clock_;
 
   std::unique_ptr<Producer> producer_;
+  const std::string own_topic_;
   bool topics_ready_ = false;
+  std::set<std::string> there_;                  // topics that are there
+  std::map<std::string, std::int64_t> records_;  // published, by topic
+  std::set<std::string> unsaved_records_;
   bool owned_ = false;
   RelayPosition cursor_;  // all rows up to here are done with
   RelayPosition read_;    // the last row in the window, or the cursor
   std::deque<Sent> window_;
   std::uint64_t window_base_ =
-      1;  // id of the window's first row; 0 is the row that is published alone
+      1;  // id of the window's first row; 0 is for rows that are published alone
   int window_bytes_ = 0;
   int outstanding_ = 0;
-  std::optional<absl::Status> alone_;  // the outcome of the row that was published alone
-  absl::Status rewind_;                // why everything is read again; OK: it is not
-  bool more_ = true;                   // the journal may hold rows after `read_`
+  std::string alone_topic_;    // of the rows that are published alone
+  int alone_outstanding_ = 0;  // of them
+  absl::Status alone_failure_;
+  absl::Status rewind_;  // why everything is read again; OK: it is not
+  bool more_ = true;     // the journal may hold rows after `read_`
 
   std::map<std::string, ParkedCase> parked_;
   std::map<std::string, absl::Time> retry_at_;

@@ -57,6 +57,14 @@ on conflict (shard, partition_key) do update set xid = excluded.xid, position = 
                      Param(TimeText(parked.since))}};
 }
 
+Statement TopicStatement(int shard, const std::string& topic, std::int64_t published) {
+  return {.sql =
+              "insert into relay_topic (shard, topic, published) "
+              "values ($1::smallint, $2::text, $3::bigint) "
+              "on conflict (shard, topic) do update set published = excluded.published",
+          .params = {Number(shard), Param(topic), Number(published)}};
+}
+
 Statement UnparkStatement(int shard, const std::vector<std::string>& keys) {
   return {.sql =
               "delete from relay_parked where shard = $1::smallint "
@@ -122,6 +130,9 @@ absl::StatusOr<ShardProgress> Journal::LoadProgress(int shard) {
       {.sql = "select xid, position, partition_key, reason, attempts, since from relay_parked "
               "where shard = $1::smallint order by xid, position",
        .params = {Number(shard)},
+       .binary_rows = true},
+      {.sql = "select topic, published from relay_topic where shard = $1::smallint",
+       .params = {Number(shard)},
        .binary_rows = true}};
   auto results = connection_.Pipeline(statements);
   if (!results.ok()) return results.status();
@@ -136,6 +147,10 @@ absl::StatusOr<ShardProgress> Journal::LoadProgress(int shard) {
                                .attempts = static_cast<int>(parked.integer(row, 4)),
                                .since = parked.time(row, 5)});
   }
+  const Result& topics = (*results)[2];
+  for (int row = 0; row < topics.rows(); ++row) {
+    progress.topics[std::string(topics.text(row, 0))] = topics.integer(row, 1);
+  }
   return progress;
 }
 
@@ -146,16 +161,9 @@ absl::Status Journal::SaveProgress(int shard, const ShardStep& step) {
   std::vector<Statement> statements = {CursorStatement(shard, step.cursor)};
   if (!step.unpark.empty()) statements.push_back(UnparkStatement(shard, step.unpark));
   for (const ParkedKey& parked : step.park) statements.push_back(ParkStatement(shard, parked));
-  return connection_.Pipeline(statements).status();
-}
-
-absl::Status Journal::StartOver(int shard) {
-  if (!owned_.contains(shard)) {
-    return absl::FailedPreconditionError("the shard is not owned by this session");
+  for (const auto& [topic, published] : step.topics) {
+    statements.push_back(TopicStatement(shard, topic, published));
   }
-  const std::vector<Statement> statements = {
-      {.sql = "delete from relay_cursor where shard = $1::smallint", .params = {Number(shard)}},
-      {.sql = "delete from relay_parked where shard = $1::smallint", .params = {Number(shard)}}};
   return connection_.Pipeline(statements).status();
 }
 

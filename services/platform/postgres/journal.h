@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,9 +33,10 @@ struct PlacedRow {
   engine::JournalRow row;
 };
 
-// A partition key whose row at `at` could not be published; it and all later ones of the key wait.
+// A lane whose row at `at` could not be published; it and all later ones of the lane wait. A lane is
+// a partition key in one topic: see kafka::ParkedCase.
 struct ParkedKey {
-  std::string partition_key;
+  std::string partition_key;  // the lane
   JournalPosition at;
   std::string reason;  // for the operator; nothing of the payload
   int attempts = 0;
@@ -45,13 +47,15 @@ struct ParkedKey {
 struct ShardProgress {
   JournalPosition cursor;
   std::vector<ParkedKey> parked;
+  std::map<std::string, std::int64_t> topics;  // records published to each, at least
 };
 
 // One step of it, saved in one transaction.
 struct ShardStep {
   JournalPosition cursor;
-  std::vector<ParkedKey> park;      // added, or replaced by partition key
-  std::vector<std::string> unpark;  // partition keys
+  std::vector<ParkedKey> park;                 // added, or replaced by lane
+  std::vector<std::string> unpark;             // lanes
+  std::map<std::string, std::int64_t> topics;  // added, or replaced by topic
 };
 
 // What of a shard is not published yet.
@@ -88,10 +92,6 @@ class Journal {
   [[nodiscard]] absl::StatusOr<ShardProgress> LoadProgress(int shard);
   // FAILED_PRECONDITION where the shard is not owned. The cursor never moves back.
   [[nodiscard]] absl::Status SaveProgress(int shard, const ShardStep& step);
-
-  // Forgets all progress: the whole shard is to be published again. FAILED_PRECONDITION where it is
-  // not owned.
-  [[nodiscard]] absl::Status StartOver(int shard);
 
   // Up to `limit` rows to be published, after `after`, in order. Only rows whose transaction is
   // older than every one that is still running: no row can turn up later in a place that was read.

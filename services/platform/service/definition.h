@@ -2,15 +2,19 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "google/protobuf/descriptor.h"
+#include "services/platform/engine/call_source.h"
 #include "services/platform/engine/reactions.h"
 #include "services/platform/engine/registry.h"
+#include "services/platform/engine/store.h"
+#include "services/platform/kafka/client.h"
 #include "services/platform/rpc/queries.h"
 
-// What a service is to the platform: a name and five lists. services/main.cc lists the services; the platform does the
+// What a service is to the platform: a name and a few lists. services/main.cc lists the services; the platform does the
 // rest, the same for each.
 namespace sankofa::service {
 
@@ -29,6 +33,15 @@ class Part {
   virtual void Stop() = 0;
 };
 
+// Rows of the journal that go to other topics of the node's own cluster.
+struct Routes {
+  // The record for such a row; nothing for one that goes to the service's own topic.
+  std::function<std::optional<kafka::Record>(const engine::JournalRow&)> record;
+  // The topics that shall be there also before the first row for them. Others are made when a row comes. Called on the
+  // relay's thread from time to time.
+  std::function<std::vector<std::string>(Runtime&)> topics;
+};
+
 struct Definition {
   std::string name;  // schema, role, topic "sankofa.<name>" and certificate are called after it
   const google::protobuf::ServiceDescriptor* rpc = nullptr;
@@ -39,6 +52,11 @@ struct Definition {
       commands;
   std::function<void(rpc::Queries&, Runtime&)> queries;
   std::function<void(engine::Reactions&)> reactions;
+  // Where the commands of other services' events come from, where they don't follow from the events alone. `reactions`
+  // then says whose events are read (ListenTo), and its own reactions are the source's to use.
+  std::function<std::unique_ptr<engine::CallSource>(Runtime&)> call_source;
+  // Where rows of the journal go that don't go to the service's own topic as events.
+  std::optional<Routes> routes;
   std::function<std::vector<std::unique_ptr<Part>>(Runtime&)> parts;
 };
 

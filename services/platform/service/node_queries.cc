@@ -236,7 +236,7 @@ absl::StatusOr<common::v1::DeadLetterResult> ReplayDeadLetter(
                .traceparent = std::string(rows->text(0, 8))},
       .event_type = std::string(rows->text(0, 5)),
       .payload = rows->bytes(0, 6)};
-  auto commands = runtime.engine().CommandsOf(runtime.reactions(), event);
+  engine::Calls commands = std::move(runtime.call_source().CallsOf({&event, 1}).front());
   if (!commands.ok()) {
     result.set_reason(status::ReasonOf(commands.status()));
     return result;
@@ -286,7 +286,10 @@ absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
       "select (select count(*) from journal where publish), "
       "(select count(*) from journal j join relay_cursor c using (shard) "
       " where j.publish and (j.xid, j.position) <= (c.xid, c.position) and not exists ("
-      "  select from relay_parked p where p.shard = j.shard and p.partition_key = j.partition_key "
+      "  select from relay_parked p where p.shard = j.shard "
+      // In which topic a row goes only the service knows: what is parked for any of them counts as not published.
+      "  and (split_part(p.partition_key, chr(9), 2) in ('', j.partition_key) "
+      "       and strpos(p.partition_key, chr(9)) > 0 or p.partition_key = j.partition_key) "
       "  and (j.xid, j.position) >= (p.xid, p.position))), "
       "(select count(*) from dead_letter where state = 'waiting'), "
       "(select count(*) from relay_parked)",

@@ -68,7 +68,8 @@ absl::StatusOr<kafka::RelayState> JournalRelaySource::Load() {
   if (auto connected = Connected(); !connected.ok()) return connected;
   auto progress = journal_->LoadProgress(shard_);
   if (!progress.ok()) return progress.status();
-  kafka::RelayState state{.cursor = ToRelay(progress->cursor), .parked = {}};
+  kafka::RelayState state{
+      .cursor = ToRelay(progress->cursor), .parked = {}, .topics = std::move(progress->topics)};
   for (const auto& parked : progress->parked) {
     state.parked.push_back(
         {parked.partition_key, ToRelay(parked.at), parked.reason, parked.attempts, parked.since});
@@ -92,14 +93,12 @@ absl::StatusOr<std::vector<RelayRow>> JournalRelaySource::ReadCase(const std::st
   return ToRelay(*std::move(rows));
 }
 
-absl::Status JournalRelaySource::StartOver() {
-  if (auto connected = Connected(); !connected.ok()) return connected;
-  return AsLost(journal_->StartOver(shard_));
-}
-
 absl::Status JournalRelaySource::Save(const kafka::RelayUpdate& update) {
   if (auto connected = Connected(); !connected.ok()) return connected;
-  postgres::ShardStep step{.cursor = ToJournal(update.cursor), .park = {}, .unpark = update.unpark};
+  postgres::ShardStep step{.cursor = ToJournal(update.cursor),
+                           .park = {},
+                           .unpark = update.unpark,
+                           .topics = update.topics};
   for (const ParkedCase& parked : update.park) {
     step.park.push_back(
         {parked.partition_key, ToJournal(parked.at), parked.reason, parked.attempts, parked.since});

@@ -23,7 +23,6 @@ class JournalRelaySource final : public kafka::RelaySource {
   [[nodiscard]] absl::StatusOr<std::vector<kafka::RelayRow>> ReadCase(
       const std::string& partition_key, kafka::RelayPosition from, kafka::RelayPosition to,
       int limit) override;
-  [[nodiscard]] absl::Status StartOver() override;
   [[nodiscard]] absl::Status Save(const kafka::RelayUpdate& update) override;
   [[nodiscard]] absl::StatusOr<kafka::RelayLag> Lag(kafka::RelayPosition after) override;
   [[nodiscard]] absl::StatusOr<bool> Wait(absl::Time deadline) override;

@@ -8,8 +8,10 @@
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "sankofa/common/v1/node_service.pb.h"
 #include "services/platform/engine/access_log.h"
+#include "services/platform/kafka/event.h"
 #include "services/platform/postgres/journal.h"
 #include "services/platform/postgres/migrate.h"
+#include "services/platform/service/gathered_calls.h"
 #include "services/platform/service/held_sink.h"
 #include "services/platform/service/node_queries.h"
 #include "services/platform/service/query_call.h"
@@ -19,6 +21,8 @@
 
 namespace sankofa::service {
 namespace {
+
+using kafka::TopicOf;
 
 constexpr absl::Duration kTendInterval = absl::Seconds(1);
 constexpr absl::Duration kMaintainInterval = absl::Hours(6);
@@ -31,8 +35,6 @@ constexpr int kQueryQueueMax = 1024;
 constexpr int kNodeThreads = 2;
 // Beside workers and queries: deadlines, maintenance, the reaction runner and NodeService.
 constexpr int kExtraConnections = 5;
-
-std::string TopicOf(const std::string& service) { return absl::StrCat("sankofa.", service); }
 
 // The journal of another service, by its NodeService.
 class RpcReplaySource final : public kafka::ReplaySource {
@@ -131,6 +133,9 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Definition& defin
                                                              .service = definition.name,
                                                              .signer = shared.signer},
                                        self.registry_, shared.vault);
+  self.call_source_ = std::make_unique<GatheredCalls>(
+      self, definition.call_source ? definition.call_source(self)
+                                   : std::make_unique<engine::ReactionCalls>(self.reactions_));
   return runtime;
 }
 
@@ -183,6 +188,37 @@ absl::Status Runtime::Start() {
   return absl::OkStatus();
 }
 
+kafka::TopicSpec Runtime::SpecOf(const std::string& topic) const {
+  const auto& kafka = config().kafka;
+  return {.name = topic,
+          .partitions = kafka.partitions,
+          .replication = kafka.replication,
+          .retention = absl::Hours(kafka.retention_hours)};
+}
+
+absl::StatusOr<std::map<std::string, std::int64_t>> Runtime::LookAfter(
+    const std::vector<std::string>& topics) const {
+  auto admin = kafka::OpenAdmin(kafka_client());
+  if (!admin.ok()) return admin.status();
+  std::map<std::string, std::int64_t> records;
+  for (const std::string& topic : topics) {
+    absl::Status status = (*admin)->EnsureTopics({SpecOf(topic)}, kTopicTimeout);
+    if (status.ok()) {
+      const auto partitions = (*admin)->TopicWatermarks(topic, kTopicTimeout);
+      status = partitions.status();
+      if (status.ok()) {
+        std::int64_t& held = records[topic] = 0;
+        for (const auto& [_, marks] : *partitions) held += marks.next;
+        continue;
+      }
+    }
+    if (absl::IsUnavailable(status) || topic == TopicOf(definition_.name)) return status;
+    telemetry::Error("a topic can't be had: what is for it waits, the rest goes on",
+                     {{"topic", topic}, {"status", status}});
+  }
+  return records;
+}
+
 void Runtime::StartRelays() {
   const telemetry::Labels labels = {{"service", definition_.name}};
   auto published = telemetry::GetCounter("sankofa_relay_published_total",
@@ -193,27 +229,20 @@ void Runtime::StartRelays() {
   auto parked =
       telemetry::GetGauge("sankofa_relay_parked_cases",
                           "Cases that wait behind an event that can't be published.", labels);
-  const auto& kafka = config().kafka;
   for (int shard = 0; shard < postgres::kShards; ++shard) {
     kafka::RelayOptions options;
     options.node = config().node.id;
     options.service = definition_.name;
-    options.ensure_topics = [this, kafka] {
-      auto admin = kafka::OpenAdmin(kafka_client());
-      if (!admin.ok()) return admin.status();
-      return (*admin)->EnsureTopics({{.name = TopicOf(definition_.name),
-                                      .partitions = kafka.partitions,
-                                      .replication = kafka.replication,
-                                      .retention = absl::Hours(kafka.retention_hours)}},
-                                    kTopicTimeout);
-    };
-    options.topic_is_new = [this]() -> absl::StatusOr<bool> {
-      auto admin = kafka::OpenAdmin(kafka_client());
-      if (!admin.ok()) return admin.status();
-      const auto partitions = (*admin)->TopicWatermarks(TopicOf(definition_.name), kTopicTimeout);
-      if (!partitions.ok()) return partitions.status();
-      return std::all_of(partitions->begin(), partitions->end(),
-                         [](const auto& partition) { return partition.second.next == 0; });
+    if (definition_.routes) {
+      options.to_record = [this](const engine::JournalRow& row) {
+        auto routed = definition_.routes->record(row);
+        return routed ? *std::move(routed)
+                      : kafka::ToRecord(row, config().node.id, definition_.name);
+      };
+      options.topics = [this] { return definition_.routes->topics(*this); };
+    }
+    options.look_after = [this](const std::vector<std::string>& topics) {
+      return LookAfter(topics);
     };
     options.metrics.published = [published](std::int64_t rows) mutable {
       published.Add(static_cast<double>(rows));
@@ -252,17 +281,11 @@ void Runtime::StartReactions() {
   options.node = config().node.id;
   options.service = definition_.name;
   options.sources = {reactions_.sources().begin(), reactions_.sources().end()};
-  const auto& kafka = config().kafka;
-  options.ensure_topics = [this, kafka, sources = options.sources] {
+  options.ensure_topics = [this, sources = options.sources] {
     auto admin = kafka::OpenAdmin(kafka_client());
     if (!admin.ok()) return admin.status();
     std::vector<kafka::TopicSpec> topics;
-    for (const std::string& source : sources) {
-      topics.push_back({.name = TopicOf(source),
-                        .partitions = kafka.partitions,
-                        .replication = kafka.replication,
-                        .retention = absl::Hours(kafka.retention_hours)});
-    }
+    for (const std::string& source : sources) topics.push_back(SpecOf(TopicOf(source)));
     return (*admin)->EnsureTopics(topics, kTopicTimeout);
   };
   const auto counter = [](telemetry::Counter metric) {
@@ -277,7 +300,7 @@ void Runtime::StartReactions() {
                      .lag = gauge(lag),
                      .waiting = gauge(waiting)};
   replay_source_ = std::make_unique<RpcReplaySource>(*this);
-  reaction_sink_ = std::make_unique<kafka::EngineSink>(*engine_, *store_, reactions_);
+  reaction_sink_ = std::make_unique<kafka::EngineSink>(*engine_, *store_, *call_source_);
   reaction_runner_ = std::make_unique<kafka::ReactionRunner>(
       std::move(options), *reaction_sink_, *replay_source_,
       [this](kafka::ConsumerOptions consumer) {

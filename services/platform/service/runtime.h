@@ -15,6 +15,7 @@
 #include "services/platform/crypto/box.h"
 #include "services/platform/crypto/sign.h"
 #include "services/platform/crypto/vault.h"
+#include "services/platform/engine/call_source.h"
 #include "services/platform/engine/engine.h"
 #include "services/platform/kafka/client.h"
 #include "services/platform/kafka/reaction_runner.h"
@@ -84,6 +85,8 @@ class Runtime final : public rpc::Dispatcher {
   [[nodiscard]] const crypto::SealingKey* sealing_key() const { return shared_.sealing_key.get(); }
   [[nodiscard]] const engine::Registry& registry() const { return registry_; }
   [[nodiscard]] const engine::Reactions& reactions() const { return reactions_; }
+  // Where the commands of other services' events come from.
+  [[nodiscard]] engine::CallSource& call_source() { return *call_source_; }
   [[nodiscard]] const rpc::Queries& queries() const { return queries_; }
   [[nodiscard]] const rpc::Queries& node_queries() const { return node_queries_; }
   [[nodiscard]] engine::Store& store() { return *store_; }
@@ -109,6 +112,10 @@ class Runtime final : public rpc::Dispatcher {
                 std::function<void(absl::StatusOr<rpc::QueryAnswer>)> done);
   [[nodiscard]] absl::Status MaintainPartitions();
   [[nodiscard]] engine::Outcome GiveDue(const engine::DueCommand& due, absl::Time now);
+  [[nodiscard]] kafka::TopicSpec SpecOf(const std::string& topic) const;
+  // See kafka::RelayOptions.
+  [[nodiscard]] absl::StatusOr<std::map<std::string, std::int64_t>> LookAfter(
+      const std::vector<std::string>& topics) const;
   void StartRelays();
   void StartReactions();
   void Tend();  // deadlines, partitions, retention, whether the database answers
@@ -129,6 +136,7 @@ class Runtime final : public rpc::Dispatcher {
   std::unique_ptr<WaitingThreads> node_threads_;
   std::vector<std::unique_ptr<kafka::RelaySource>> relay_sources_;  // one a shard
   std::vector<std::unique_ptr<kafka::Relay>> relays_;
+  std::unique_ptr<engine::CallSource> call_source_;
   std::unique_ptr<kafka::ReplaySource> replay_source_;
   std::unique_ptr<kafka::ReactionSink> reaction_sink_;
   std::unique_ptr<kafka::ReactionRunner> reaction_runner_;

@@ -37,8 +37,17 @@ class PipelineTest : public BrokerTest {
     RelayOptions options;
     options.node = kNode;
     options.service = service_;
-    options.ensure_topics = [this] {
-      return admin_->EnsureTopics({{.name = TopicOf(service_)}}, kPatience);
+    options.look_after = [this](const std::vector<std::string>& topics)
+        -> absl::StatusOr<std::map<std::string, std::int64_t>> {
+      std::map<std::string, std::int64_t> records;
+      for (const std::string& topic : topics) {
+        auto status = admin_->EnsureTopics({{.name = topic}}, kPatience);
+        if (!status.ok()) return status;
+        const auto partitions = admin_->TopicWatermarks(topic, kPatience);
+        if (!partitions.ok()) return partitions.status();
+        for (const auto& [_, marks] : *partitions) records[topic] += marks.next;
+      }
+      return records;
     };
     return std::make_unique<Relay>(options, source_, [this](ProducerOptions producer) {
       return OpenProducer(As("registration"), std::move(producer));

@@ -156,21 +156,14 @@ TEST_F(JournalTest, OwnershipEndsWithTheSession) {
   EXPECT_EQ(other.LoadProgress(1)->cursor, JournalPosition());
 }
 
-TEST_F(JournalTest, AShardStartsOverWhenItIsTold) {
-  EXPECT_EQ(journal_.StartOver(1).code(), absl::StatusCode::kFailedPrecondition);
+TEST_F(JournalTest, WhatWasPublishedIsCountedByTopic) {
   ASSERT_TRUE(*journal_.OwnShard(1));
-  ASSERT_TRUE(journal_
-                  .SaveProgress(1, {.cursor = {7, 7},
-                                    .park = {{"case-1", {5, 1}, "too large", 1, absl::Now()}}})
-                  .ok());
-  ASSERT_TRUE(journal_.StartOver(1).ok());
+  ASSERT_TRUE(journal_.SaveProgress(1, {.cursor = {7, 7}, .topics = {{"a", 3}, {"b", 4}}}).ok());
+  ASSERT_TRUE(journal_.SaveProgress(1, {.cursor = {7, 8}, .topics = {{"b", 0}}}).ok());
   const auto progress = journal_.LoadProgress(1);
   ASSERT_TRUE(progress.ok()) << progress.status();
-  EXPECT_EQ(progress->cursor, JournalPosition());
-  EXPECT_TRUE(progress->parked.empty());
-  // From there it goes on as ever.
-  ASSERT_TRUE(journal_.SaveProgress(1, {.cursor = {2, 1}}).ok());
-  EXPECT_EQ(journal_.LoadProgress(1)->cursor, (JournalPosition{2, 1}));
+  EXPECT_THAT(progress->topics, ElementsAre(::testing::Pair("a", 3), ::testing::Pair("b", 0)));
+  EXPECT_TRUE(journal_.LoadProgress(2)->topics.empty());
 }
 
 TEST_F(JournalTest, ProgressIsSavedAndNeverGoesBack) {

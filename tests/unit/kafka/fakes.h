@@ -47,6 +47,7 @@ struct FakeJournal {
   std::vector<RelayRow> rows;
   RelayPosition cursor;
   std::map<std::string, ParkedCase> parked;
+  std::map<std::string, std::int64_t> topics;
   int owner = 0;
   bool down = false;
   NthCall calls;
@@ -90,6 +91,7 @@ class FakeRelaySource final : public RelaySource {
     return Call([&]() -> absl::StatusOr<RelayState> {
       RelayState state{.cursor = journal_.cursor};
       for (const auto& [_, parked] : journal_.parked) state.parked.push_back(parked);
+      state.topics = journal_.topics;
       return state;
     });
   }
@@ -116,15 +118,6 @@ class FakeRelaySource final : public RelaySource {
       return rows;
     });
   }
-  absl::Status StartOver() override {
-    return Call([&]() -> absl::StatusOr<bool> {
-             if (journal_.owner != id_) return absl::FailedPreconditionError("not the owner");
-             journal_.cursor = {};
-             journal_.parked.clear();
-             return true;
-           })
-        .status();
-  }
   absl::Status Save(const RelayUpdate& update) override {
     return Call([&]() -> absl::StatusOr<bool> {
              if (journal_.owner != id_) return absl::FailedPreconditionError("not the owner");
@@ -133,6 +126,7 @@ class FakeRelaySource final : public RelaySource {
                journal_.parked[parked.partition_key] = parked;
              }
              for (const std::string& key : update.unpark) journal_.parked.erase(key);
+             for (const auto& [topic, records] : update.topics) journal_.topics[topic] = records;
              return true;
            })
         .status();

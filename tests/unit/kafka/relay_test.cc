@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "services/platform/telemetry/log.h"
@@ -42,20 +43,52 @@ struct Node {
     return *relay;
   }
 
-  // The topic is looked after as the platform does it.
-  void LookAfterTopic() {
-    options.ensure_topics = [this] {
-      return broker.MakeAdmin()->EnsureTopics({{.name = "sankofa.registration"}}, {});
-    };
-    options.topic_is_new = [this]() -> absl::StatusOr<bool> {
-      const auto partitions = broker.MakeAdmin()->TopicWatermarks("sankofa.registration", {});
-      if (!partitions.ok()) return partitions.status();
-      return std::all_of(partitions->begin(), partitions->end(),
-                         [](const auto& partition) { return partition.second.next == 0; });
+  // Topics are looked after as the platform does it. Those in `refused` can't be had.
+  void LookAfterTopics() {
+    options.look_after = [this](const std::vector<std::string>& topics)
+        -> absl::StatusOr<std::map<std::string, std::int64_t>> {
+      std::map<std::string, std::int64_t> records;
+      for (const std::string& topic : topics) {
+        ++looks[topic];
+        if (refused.contains(topic)) continue;
+        if (auto status = broker.MakeAdmin()->EnsureTopics({{.name = topic}}, {}); !status.ok()) {
+          return status;
+        }
+        const auto partitions = broker.MakeAdmin()->TopicWatermarks(topic, {});
+        if (!partitions.ok()) return partitions.status();
+        records[topic] = 0;
+        for (const auto& [_, marks] : *partitions) records[topic] += marks.next;
+      }
+      return records;
     };
   }
-  void LoseTopic() {
-    EXPECT_TRUE(broker.MakeAdmin()->DeleteTopic("sankofa.registration", {}).ok());
+  void LoseTopic(const std::string& topic = "sankofa.registration") {
+    EXPECT_TRUE(broker.MakeAdmin()->DeleteTopic(topic, {}).ok());
+  }
+
+  // A row whose payload begins with "to <topic> " goes there.
+  void Route() {
+    options.to_record = [](const engine::JournalRow& row) {
+      Record record = ToRecord(row, kNode, kService);
+      const std::vector<std::string> words = absl::StrSplit(row.payload, ' ');
+      if (words.size() > 2 && words[0] == "to") record.topic = words[1];
+      return record;
+    };
+  }
+
+  // What took effect at a consumer of the topic, by stream.
+  [[nodiscard]] std::map<std::string, std::vector<std::int64_t>> EffectOf(
+      const std::string& topic) const {
+    std::map<std::string, std::vector<std::int64_t>> effect;
+    for (const Message& message : broker.Messages(topic)) {
+      const auto sequence =
+          std::find_if(message.headers.begin(), message.headers.end(),
+                       [](const Header& header) { return header.name == "ce_sequence"; });
+      std::vector<std::int64_t>& applied = effect[message.key];
+      const std::int64_t number = std::stoll(sequence->value);
+      if (number == static_cast<std::int64_t>(applied.size()) + 1) applied.push_back(number);
+    }
+    return effect;
   }
 
   // As kill -9 does: nothing is saved, and the database gives the lock up.
@@ -95,6 +128,8 @@ struct Node {
   FakeJournal journal;
   MemoryBroker broker;
   RelayOptions options;
+  std::set<std::string> refused;
+  std::map<std::string, int> looks;
   std::unique_ptr<FakeRelaySource> source;
   std::unique_ptr<Relay> relay;
   std::int64_t published = 0;
@@ -202,8 +237,10 @@ TEST(RelayTest, WaitsForKafkaAndSaysSoOnce) {
 TEST(RelayTest, WaitsForItsTopic) {
   Node node;
   int calls = 0;
-  node.options.ensure_topics = [&] {
-    return ++calls < 4 ? absl::UnavailableError("Kafka starts") : absl::OkStatus();
+  node.options.look_after =
+      [&](const auto&) -> absl::StatusOr<std::map<std::string, std::int64_t>> {
+    if (++calls < 4) return absl::UnavailableError("Kafka starts");
+    return std::map<std::string, std::int64_t>{{"sankofa.registration", 0}};
   };
   AddRows(node.journal, 5, 2);
   node.Start();
@@ -215,7 +252,7 @@ TEST(RelayTest, WaitsForItsTopic) {
 
 TEST(RelayTest, PublishesAllAgainWhereTheTopicWasLost) {
   Node node;
-  node.LookAfterTopic();
+  node.LookAfterTopics();
   AddRows(node.journal, 30, 4);
   node.broker.RefuseRecords(Refuse("7"));
   node.Start();
@@ -240,7 +277,7 @@ TEST(RelayTest, PublishesAllAgainWhereTheTopicWasLost) {
 
 TEST(RelayTest, NoticesALostTopicWhileItRuns) {
   Node node;
-  node.LookAfterTopic();
+  node.LookAfterTopics();
   AddRows(node.journal, 10, 3);
   node.Start();
   node.Run();
@@ -255,6 +292,163 @@ TEST(RelayTest, NoticesALostTopicWhileItRuns) {
   node.Run(absl::Minutes(1));
   EXPECT_TRUE(node.Complete());
   EXPECT_THAT(node.Messages(), SizeIs(11));
+}
+
+// ---- Several topics -------------------------------------------------------------------------------------------------
+
+constexpr char kFr[] = "feed.fr";
+constexpr char kIt[] = "feed.it";
+
+// Streams of their own for each topic, all of the same few cases.
+void AddRouted(FakeJournal& journal, int rows, int cases) {
+  for (int i = 0; i < rows; ++i) {
+    const std::string key = absl::StrCat("case-", i % cases);
+    for (const char* topic : {kFr, kIt}) {
+      journal.Add(key, absl::StrCat("to ", topic, " ", i), true, absl::StrCat(topic, ":", key));
+    }
+    journal.Add(key, "x");
+  }
+}
+
+std::map<std::string, std::vector<std::int64_t>> Expected(int rows, int cases) {
+  std::map<std::string, std::vector<std::int64_t>> expected;
+  for (int i = 0; i < rows; ++i)
+    expected[absl::StrCat("case-", i % cases)].push_back(i / cases + 1);
+  return expected;
+}
+
+struct FeedNode : Node {
+  FeedNode() {
+    Route();
+    LookAfterTopics();
+  }
+  [[nodiscard]] bool AllDone(int rows, int cases) const {
+    return EffectOf(kFr) == Expected(rows, cases) && EffectOf(kIt) == Expected(rows, cases) &&
+           EffectOf("sankofa.registration") == Expected(rows, cases) && journal.cursor == End() &&
+           journal.parked.empty();
+  }
+};
+
+TEST(RelayTopicsTest, EachRowGoesToItsTopicWhichIsMadeWhenItIsNeeded) {
+  FeedNode node;
+  AddRouted(node.journal, 30, 4);
+  node.Start();
+  node.Run(absl::Minutes(1));
+  EXPECT_TRUE(node.AllDone(30, 4));
+  EXPECT_THAT(node.broker.Messages(kFr), SizeIs(30));
+  EXPECT_THAT(node.Messages(), SizeIs(30));
+  EXPECT_EQ(node.journal.topics.at(kFr), 30);
+}
+
+TEST(RelayTopicsTest, ATopicThatIsWantedIsThereBeforeItsFirstRow) {
+  FeedNode node;
+  node.options.topics = [] { return std::vector<std::string>{kFr}; };
+  node.journal.Add("case-1");
+  node.Start();
+  node.Run();
+  EXPECT_TRUE(node.broker.MakeAdmin()->TopicWatermarks(kFr, {}).ok());
+  // Being empty is no loss, however often it is looked at.
+  node.Run(absl::Minutes(2));
+  EXPECT_GT(node.looks[kFr], 3);
+  EXPECT_THAT(node.Messages(), SizeIs(1));
+  EXPECT_EQ(node.published, 1);
+}
+
+TEST(RelayTopicsTest, ALostTopicIsFilledAgainAndNoOther) {
+  FeedNode node;
+  AddRouted(node.journal, 30, 4);
+  node.Start();
+  node.Run();
+  node.LoseTopic(kFr);
+  node.Run(absl::Minutes(1));
+  EXPECT_TRUE(node.AllDone(30, 4));
+  EXPECT_THAT(node.broker.Messages(kFr), SizeIs(30));
+  EXPECT_THAT(node.broker.Messages(kIt), SizeIs(30));
+  EXPECT_THAT(node.Messages(), SizeIs(30));
+}
+
+TEST(RelayTopicsTest, ATopicThatSomebodyMadeAgainIsFoundToHaveLostItsRecords) {
+  FeedNode node;
+  AddRouted(node.journal, 1500, 4);
+  node.Start();
+  node.Run();
+  node.Crash();
+  node.LoseTopic(kFr);
+  ASSERT_TRUE(node.broker.MakeAdmin()->EnsureTopics({{.name = kFr}}, {}).ok());
+  node.Start();
+  node.Run();
+  EXPECT_TRUE(node.AllDone(1500, 4));
+  EXPECT_THAT(node.broker.Messages(kIt), SizeIs(1500));
+}
+
+TEST(RelayTopicsTest, ALossIsMadeUpForWhereverItStops) {
+  for (int stop = 1; stop < 12; ++stop) {
+    FeedNode node;
+    AddRouted(node.journal, 900, 4);
+    node.Start();
+    node.Run();
+    node.LoseTopic(kFr);
+    node.Crash();
+    node.Start();
+    for (int i = 0; i < stop; ++i) node.relay->Step(absl::ZeroDuration());
+    node.Crash();
+    AddRouted(node.journal, 1, 1);
+    node.Start();
+    node.Run();
+    EXPECT_EQ(node.EffectOf(kFr).at("case-0").size(), 226) << "after " << stop << " rounds";
+    EXPECT_EQ(node.EffectOf(kFr).at("case-3").size(), 225) << "after " << stop << " rounds";
+    EXPECT_THAT(node.journal.parked, IsEmpty());
+    EXPECT_EQ(node.journal.cursor, node.End());
+  }
+}
+
+TEST(RelayTopicsTest, ATopicThatCannotBeHadHoldsUpNoOther) {
+  FeedNode node;
+  node.refused = {kFr};
+  AddRouted(node.journal, 30, 4);
+  node.Start();
+  node.Run();
+  EXPECT_THAT(node.broker.Messages(kFr), IsEmpty());
+  EXPECT_EQ(node.EffectOf(kIt), Expected(30, 4));
+  EXPECT_EQ(node.EffectOf("sankofa.registration"), Expected(30, 4));
+  EXPECT_EQ(node.journal.cursor, node.End());
+  EXPECT_THAT(node.journal.parked, SizeIs(1)) << "all of the topic, and nothing else";
+  EXPECT_LT(node.looks[kFr], 10);
+
+  // Rows that come meanwhile wait with it, over a restart too.
+  AddRouted(node.journal, 2, 2);
+  node.Run();
+  node.Crash();
+  node.Start();
+  node.Run();
+  EXPECT_THAT(node.broker.Messages(kIt), SizeIs(32));
+  node.refused.clear();
+  node.Run(absl::Minutes(1));
+  EXPECT_THAT(node.broker.Messages(kFr), SizeIs(32));
+  EXPECT_THAT(node.journal.parked, IsEmpty());
+}
+
+TEST(RelayTopicsTest, ARowThatIsTooLargeParksItsCaseInItsTopicOnly) {
+  FeedNode node;
+  AddRouted(node.journal, 30, 4);
+  node.broker.RefuseRecords(Refuse("to feed.fr 5"));
+  node.Start();
+  node.Run();
+  EXPECT_EQ(node.EffectOf(kIt), Expected(30, 4));
+  EXPECT_EQ(node.EffectOf("sankofa.registration"), Expected(30, 4));
+  EXPECT_EQ(node.EffectOf(kFr).at("case-0").size(), 8);
+  EXPECT_EQ(node.EffectOf(kFr).at("case-1").size(), 1);
+  EXPECT_THAT(node.journal.parked, SizeIs(1));
+  // The same where the topic is filled again.
+  node.LoseTopic(kFr);
+  node.Run(absl::Minutes(1));
+  EXPECT_EQ(node.EffectOf(kFr).at("case-0").size(), 8);
+  EXPECT_EQ(node.EffectOf(kFr).at("case-1").size(), 1);
+  EXPECT_THAT(node.journal.parked, SizeIs(1));
+  node.broker.RefuseRecords({});
+  node.relay->RetryParked();
+  node.Run();
+  EXPECT_TRUE(node.AllDone(30, 4));
 }
 
 TEST(RelayTest, ParksTheCaseOfARowThatIsTooLarge) {

@@ -1,0 +1,70 @@
+#include "services/platform/service/gathered_calls.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "services/platform/service/query_call.h"
+#include "services/platform/telemetry/trace.h"
+
+namespace sankofa::service {
+namespace {
+
+// For all facts of one command. While they are waited for, no event is applied.
+constexpr absl::Duration kFactTime = absl::Seconds(5);
+
+// Commands that nobody calls by RPC and that fetch facts are given by reactions (or by deadlines). A reaction that
+// gives the command of an RPC gets its facts too; such facts must hold whenever they are read.
+bool HasFactsToGather(const Runtime& runtime) {
+  std::set<std::string> called;
+  const auto* rpc = runtime.definition().rpc;
+  for (int i = 0; i < rpc->method_count(); ++i) {
+    called.insert(rpc->method(i)->input_type()->full_name());
+  }
+  const auto& commands = runtime.registry().commands();
+  return std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
+    return command.second.facts && !called.contains(command.first);
+  });
+}
+
+}  // namespace
+
+GatheredCalls::GatheredCalls(Runtime& runtime, std::unique_ptr<engine::CallSource> source)
+    : runtime_(runtime),
+      source_(std::move(source)),
+      gathers_(source_->gathers() || HasFactsToGather(runtime)) {}
+
+absl::Status GatheredCalls::FetchFacts(engine::CommandCall& call) const {
+  const engine::CommandSpec* spec =
+      runtime_.registry().FindCommand(call.request->GetDescriptor()->full_name());
+  if (spec == nullptr || !spec->facts) return absl::OkStatus();
+  const telemetry::TraceScope trace(call.traceparent);
+  call.deadline = absl::Now() + kFactTime;
+  RuntimeFactCall fact_call(runtime_, call);
+  auto facts = spec->facts(fact_call, *call.request);
+  call.deadline = absl::InfiniteFuture();
+  if (!facts.ok()) return facts.status();
+  call.facts = *std::move(facts);
+  return absl::OkStatus();
+}
+
+std::vector<engine::Calls> GatheredCalls::CallsOf(std::span<const engine::IncomingEvent> events) {
+  std::vector<engine::Calls> all = source_->CallsOf(events);
+  for (engine::Calls& calls : all) {
+    if (!calls.ok()) continue;
+    for (engine::CommandCall& call : *calls) {
+      const absl::Status fetched = FetchFacts(call);
+      if (fetched.ok()) continue;
+      calls = fetched;
+      break;
+    }
+    // Then none is applied: no need to ask for more.
+    if (status::IsTransient(calls.status())) {
+      return std::vector<engine::Calls>(events.size(), calls.status());
+    }
+  }
+  return all;
+}
+
+}  // namespace sankofa::service
