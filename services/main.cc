@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/exchange/service.h"
 #include "services/funding/service.h"
 #include "services/monitoring/service.h"
 #include "services/platform/config/config.h"
@@ -30,7 +31,7 @@ namespace {
 const std::vector<const service::Definition*>& Services() {
   static const std::vector<const service::Definition*> services = {
       &registration::Definition(), &validation::Definition(), &funding::Definition(),
-      &monitoring::Definition()};
+      &monitoring::Definition(), &exchange::Definition()};
   return services;
 }
 

@@ -20,11 +20,6 @@ constexpr char kStatesSql[] =
     "select type, version, state from aggregate where type in ('Partner', 'SharingAgreement') "
     "order by type, id";
 
-bool InUse(const v1::PartnerKey& key, absl::Time when) {
-  if (key.has_from_time() && when < time::FromTimestamp(key.from_time())) return false;
-  return !key.has_until_time() || when < time::FromTimestamp(key.until_time());
-}
-
 absl::Status Take(const postgres::Result& rows, int row, Snapshot& snapshot) {
   const std::string bytes = rows.bytes(row, 2);
   if (rows.text(row, 0) == "Partner") {
@@ -37,7 +32,7 @@ absl::Status Take(const postgres::Result& rows, int row, Snapshot& snapshot) {
   if (!agreement.ParseFromString(bytes)) {
     return status::Internal("a stored agreement can't be read");
   }
-  if (agreement.state() == v1::AGREEMENT_STATE_SIGNED) {
+  if (agreement.has_signed_time() && agreement.state() != v1::AGREEMENT_STATE_REPLACED) {
     snapshot.agreements[agreement.partner_id()].push_back(std::move(agreement));
   }
   return absl::OkStatus();
@@ -67,7 +62,9 @@ std::vector<const v1::SharingAgreement*> Snapshot::InForce(const std::string& pa
 }
 
 bool InForce(const v1::SharingAgreement& agreement, absl::CivilDay day) {
-  if (agreement.state() != v1::AGREEMENT_STATE_SIGNED) return false;
+  if (!agreement.has_signed_time() || agreement.state() == v1::AGREEMENT_STATE_REPLACED) {
+    return false;
+  }
   const auto from = time::ParseDay(agreement.terms().from_date());
   const auto until = time::ParseDay(agreement.terms().until_date());
   if (!from || !until || day < *from || day > *until) return false;
@@ -81,22 +78,6 @@ const RepeatedPtrField<v1::Share>& SharesOf(const v1::AgreementTerms& terms,
   if (node == terms.proposer()) return terms.proposer_shares();
   if (node == terms.counterpart()) return terms.counterpart_shares();
   return v1::AgreementTerms::default_instance().proposer_shares();
-}
-
-const v1::PartnerKey* FindKey(const v1::Partner& partner, const std::string& key_id,
-                              absl::Time when) {
-  for (const v1::PartnerKey& key : partner.keys()) {
-    if (key.key_id() == key_id && !key.verification_key().empty() && InUse(key, when)) return &key;
-  }
-  return nullptr;
-}
-
-const v1::PartnerKey* SealingKeyOf(const v1::Partner& partner, absl::Time when) {
-  const v1::PartnerKey* newest = nullptr;
-  for (const v1::PartnerKey& key : partner.keys()) {
-    if (!key.sealing_key().empty() && InUse(key, when)) newest = &key;
-  }
-  return newest;
 }
 
 PostgresDirectory::PostgresDirectory(postgres::Pool& pool, std::string node)

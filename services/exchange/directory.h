@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/civil_time.h"
-#include "absl/time/time.h"
 #include "sankofa/exchange/v1/partner.pb.h"
 #include "sankofa/exchange/v1/sharing_agreement.pb.h"
 #include "services/platform/postgres/pool.h"
@@ -22,8 +21,8 @@ namespace sankofa::exchange {
 struct Snapshot {
   std::string node;                             // our own id
   std::map<std::string, v1::Partner> partners;  // by code; suspended ones too
-  std::map<std::string, std::vector<v1::SharingAgreement>> agreements;  // by partner; SIGNED ones
-                                                                        // only, whatever their days
+  // By partner: those that both have signed and that no later version replaced, whatever their days.
+  std::map<std::string, std::vector<v1::SharingAgreement>> agreements;
 
   // Null where there is none of this code.
   [[nodiscard]] const v1::Partner* Find(const std::string& partner) const;
@@ -34,19 +33,14 @@ struct Snapshot {
                                                                  absl::CivilDay day) const;
 };
 
-// Whether an agreement holds on a day: signed by both, not replaced, from its first day to its last or to its end.
+// Whether an agreement holds on a day: signed by both, not replaced, from its first day to its last, or to its end
+// where it was ended early.
 [[nodiscard]] bool InForce(const v1::SharingAgreement& agreement, absl::CivilDay day);
 
 // What `node` shares under the agreement: the proposer's part or the counterpart's. What is shared with it: SharesOf the
 // partner. Empty for who is no side of it.
 [[nodiscard]] const google::protobuf::RepeatedPtrField<v1::Share>& SharesOf(
     const v1::AgreementTerms& terms, const std::string& node);
-
-// The partner's key of this name where it is in use at `when`, for what the partner signed; null otherwise.
-[[nodiscard]] const v1::PartnerKey* FindKey(const v1::Partner& partner, const std::string& key_id,
-                                            absl::Time when);
-// The newest key in use at `when` that can be sealed for; null where there is none.
-[[nodiscard]] const v1::PartnerKey* SealingKeyOf(const v1::Partner& partner, absl::Time when);
 
 // Thread-safe.
 class Directory {

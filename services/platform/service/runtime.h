@@ -102,6 +102,15 @@ class Runtime final : public rpc::Dispatcher {
     }
     return nullptr;
   }
+  // All parts of this type, in the order in which the definition made them.
+  template <class P>
+  [[nodiscard]] std::vector<P*> parts() const {
+    std::vector<P*> found;
+    for (const auto& part : parts_) {
+      if (auto* one = dynamic_cast<P*>(part.get())) found.push_back(one);
+    }
+    return found;
+  }
   // For a part that reads topics itself: this service's certificate and brokers.
   [[nodiscard]] kafka::ClientOptions kafka_client() const;
 

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "services/platform/time/time.h"
 #include "tests/unit/exchange/fake_directory.h"
 
 namespace sankofa::exchange {
@@ -16,6 +15,7 @@ v1::SharingAgreement Signed(const std::string& from, const std::string& until) {
   v1::SharingAgreement agreement;
   agreement.set_partner_id("fr");
   agreement.set_state(v1::AGREEMENT_STATE_SIGNED);
+  agreement.mutable_signed_time()->set_seconds(1);
   agreement.mutable_terms()->set_from_date(from);
   agreement.mutable_terms()->set_until_date(until);
   return agreement;
@@ -37,6 +37,7 @@ TEST(Directory, AnAgreementHoldsFromItsFirstDayToItsLast) {
 
 TEST(Directory, AnAgreementThatIsEndedHoldsToItsEnd) {
   v1::SharingAgreement agreement = Signed("2026-01-01", "2026-12-31");
+  agreement.set_state(v1::AGREEMENT_STATE_ENDED);
   agreement.set_end_date("2026-06-15");
   EXPECT_TRUE(InForce(agreement, kDay));
   agreement.set_end_date("2026-06-14");
@@ -45,10 +46,13 @@ TEST(Directory, AnAgreementThatIsEndedHoldsToItsEnd) {
   EXPECT_FALSE(InForce(agreement, kDay));
 }
 
-TEST(Directory, OnlyWhatIsSignedByBothHolds) {
+TEST(Directory, OnlyWhatIsSignedByBothAndNotReplacedHolds) {
   v1::SharingAgreement agreement = Signed("2026-01-01", "2026-12-31");
+  agreement.set_state(v1::AGREEMENT_STATE_REPLACED);
+  EXPECT_FALSE(InForce(agreement, kDay));
+  agreement.clear_signed_time();
   for (const auto state : {v1::AGREEMENT_STATE_UNSPECIFIED, v1::AGREEMENT_STATE_PROPOSED,
-                           v1::AGREEMENT_STATE_REPLACED, v1::AGREEMENT_STATE_ENDED}) {
+                           v1::AGREEMENT_STATE_SIGNED, v1::AGREEMENT_STATE_ENDED}) {
     agreement.set_state(state);
     EXPECT_FALSE(InForce(agreement, kDay)) << state;
   }
@@ -74,32 +78,6 @@ TEST(Directory, EachSideHasItsOwnShares) {
   EXPECT_EQ(SharesOf(terms, "fr").size(), 1);
   EXPECT_EQ(SharesOf(terms, "tg").size(), 0);
   EXPECT_EQ(SharesOf(terms, "cm").size(), 0);
-}
-
-TEST(Directory, AKeyIsUsedFromItsFirstMomentToItsLast) {
-  const absl::Time now = absl::FromCivil(kDay, absl::UTCTimeZone());
-  v1::Partner partner;
-  const auto add = [&](const std::string& id, absl::Time from, absl::Time until) {
-    v1::PartnerKey& key = *partner.add_keys();
-    key.set_key_id(id);
-    key.set_verification_key("v" + id);
-    key.set_sealing_key("s" + id);
-    *key.mutable_from_time() = time::ToTimestamp(from);
-    if (until != absl::InfiniteFuture()) *key.mutable_until_time() = time::ToTimestamp(until);
-  };
-  EXPECT_EQ(SealingKeyOf(partner, now), nullptr);
-  add("1", now - absl::Hours(10), now + absl::Hours(1));
-  add("2", now, absl::InfiniteFuture());
-  EXPECT_EQ(SealingKeyOf(partner, now)->key_id(), "2");
-  EXPECT_EQ(SealingKeyOf(partner, now - absl::Nanoseconds(1))->key_id(), "1");
-  EXPECT_NE(FindKey(partner, "1", now), nullptr);
-  EXPECT_EQ(FindKey(partner, "1", now + absl::Hours(1)), nullptr);
-  EXPECT_EQ(FindKey(partner, "2", now - absl::Nanoseconds(1)), nullptr);
-  EXPECT_EQ(FindKey(partner, "3", now), nullptr);
-  partner.mutable_keys(1)->clear_sealing_key();
-  EXPECT_EQ(SealingKeyOf(partner, now)->key_id(), "1");
-  partner.mutable_keys(1)->clear_verification_key();
-  EXPECT_EQ(FindKey(partner, "2", now), nullptr);
 }
 
 }  // namespace

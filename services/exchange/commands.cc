@@ -1,0 +1,15 @@
+#include "services/exchange/commands.h"
+
+#include "services/exchange/agreement/agreement.h"
+#include "services/exchange/erasure/erasure.h"
+#include "services/exchange/partner/partner.h"
+
+namespace sankofa::exchange {
+
+void BindCommands(engine::Registry& registry) {
+  BindPartner(registry);
+  BindAgreement(registry);
+  BindErasure(registry);
+}
+
+}  // namespace sankofa::exchange
