@@ -19,7 +19,11 @@ using engine::EventMeta;
 
 // The command that tells CaseFacts of something, with the fact to be filled.
 struct Telling {
-  explicit Telling(const std::string& case_id) { request.set_case_id(case_id); }
+  // `sequence`: of an event in the case's own stream.
+  explicit Telling(const std::string& case_id, std::int64_t sequence = 0) {
+    request.set_case_id(case_id);
+    request.set_sequence(sequence);
+  }
   v1::CaseFact& fact() { return *request.mutable_fact(); }
   v1::RecordCaseFactRequest request;
 };
@@ -36,9 +40,9 @@ void TellStage(const std::string& case_id, v1::Stage stage, const std::string& d
   out.Add(std::move(telling.request));
 }
 
-void TellProfile(const std::string& case_id, const reg::StatisticalProfile& profile,
-                 Commands& out) {
-  Telling telling(case_id);
+void TellProfile(const std::string& case_id, const EventMeta& meta,
+                 const reg::StatisticalProfile& profile, Commands& out) {
+  Telling telling(case_id, meta.sequence);
   v1::ProfileFact& fact = *telling.fact().mutable_profile();
   fact.set_sex(NameOf(profile.sex()));
   fact.set_age_band(NameOf(profile.age_band()));
@@ -47,8 +51,9 @@ void TellProfile(const std::string& case_id, const reg::StatisticalProfile& prof
 }
 
 // A header that was changed before submission, or is final at submission.
-void TellHeader(const std::string& case_id, const reg::CaseHeader& header, Commands& out) {
-  Telling telling(case_id);
+void TellHeader(const std::string& case_id, const EventMeta& meta, const reg::CaseHeader& header,
+                Commands& out) {
+  Telling telling(case_id, meta.sequence);
   v1::HeaderFact& fact = *telling.fact().mutable_header();
   fact.set_origin_country(header.origin_country());
   fact.set_host_country(header.host_country());
@@ -63,8 +68,8 @@ bool EndsVisits(reg::CloseReason reason) { return reason != reg::CLOSE_REASON_CO
 
 void ReactToCases(engine::Reactions& reactions) {
   reactions.On<reg::CaseRegistered>(
-      [](const reg::CaseRegistered& event, const EventMeta& /*meta*/, Commands& out) {
-        Telling telling(event.case_id());
+      [](const reg::CaseRegistered& event, const EventMeta& meta, Commands& out) {
+        Telling telling(event.case_id(), meta.sequence);
         v1::HeaderFact& fact = *telling.fact().mutable_header();
         fact.set_registered_date(DayOf(event.registered_time()));
         fact.set_origin_country(event.origin_country());
@@ -74,35 +79,35 @@ void ReactToCases(engine::Reactions& reactions) {
         fact.set_region(event.region());
         fact.set_responsible_organisation(event.responsible_organisation());
         out.Add(std::move(telling.request));
-        TellProfile(event.case_id(), event.profile(), out);
+        TellProfile(event.case_id(), meta, event.profile(), out);
       });
   reactions.On<reg::CaseHeaderChanged>(
-      [](const reg::CaseHeaderChanged& event, const EventMeta& /*meta*/, Commands& out) {
-        TellHeader(event.case_id(), event.header(), out);
+      [](const reg::CaseHeaderChanged& event, const EventMeta& meta, Commands& out) {
+        TellHeader(event.case_id(), meta, event.header(), out);
       });
   reactions.On<reg::CaseSubmitted>(
-      [](const reg::CaseSubmitted& event, const EventMeta& /*meta*/, Commands& out) {
-        if (event.has_header()) TellHeader(event.case_id(), event.header(), out);
+      [](const reg::CaseSubmitted& event, const EventMeta& meta, Commands& out) {
+        if (event.has_header()) TellHeader(event.case_id(), meta, event.header(), out);
       });
   reactions.On<reg::CaseArrived>(
       [](const reg::CaseArrived& event, const EventMeta& /*meta*/, Commands& out) {
         TellStage(event.case_id(), v1::STAGE_ARRIVED, event.arrival_date(), out);
       });
   reactions.On<reg::CaseAssessed>(
-      [](const reg::CaseAssessed& event, const EventMeta& /*meta*/, Commands& out) {
+      [](const reg::CaseAssessed& event, const EventMeta& meta, Commands& out) {
         TellStage(event.case_id(), v1::STAGE_ASSESSED, DayOf(event.assessed_time()), out);
-        TellProfile(event.case_id(), event.profile(), out);
+        TellProfile(event.case_id(), meta, event.profile(), out);
       });
   reactions.On<reg::CaseClosed>(
-      [](const reg::CaseClosed& event, const EventMeta& /*meta*/, Commands& out) {
-        Telling telling(event.case_id());
+      [](const reg::CaseClosed& event, const EventMeta& meta, Commands& out) {
+        Telling telling(event.case_id(), meta.sequence);
         telling.fact().mutable_closure()->set_close_reason(NameOf(event.reason()));
         telling.fact().mutable_closure()->set_visits_ended(EndsVisits(event.reason()));
         out.Add(std::move(telling.request));
       });
   reactions.On<reg::CaseReopened>(
-      [](const reg::CaseReopened& event, const EventMeta& /*meta*/, Commands& out) {
-        Telling telling(event.case_id());
+      [](const reg::CaseReopened& event, const EventMeta& meta, Commands& out) {
+        Telling telling(event.case_id(), meta.sequence);
         telling.fact().mutable_closure();
         out.Add(std::move(telling.request));
       });

@@ -24,8 +24,10 @@ bool HasLiveProject(const v1::CaseFile& file, v1::ProjectKind kind) {
 Decision CaseFileDecider::Decide(const State& file, const v1::OpenCaseFileRequest& request,
                                  const Context& /*context*/) {
   if (file.erased()) return Events();
-  const auto given = [](const std::string& now, const std::string& before) {
-    return now.empty() ? before : now;
+  // An event that was put aside and comes late fills what is empty, and changes nothing.
+  const bool late = request.sequence() < file.header_sequence();
+  const auto given = [late](const std::string& now, const std::string& before) {
+    return now.empty() || (late && !before.empty()) ? before : now;
   };
   v1::CaseFileOpened event;
   event.set_case_id(request.case_id());
@@ -35,6 +37,7 @@ Decision CaseFileDecider::Decide(const State& file, const v1::OpenCaseFileReques
   event.set_origin_country(given(request.origin_country(), file.origin_country()));
   event.set_responsible_organisation(
       given(request.responsible_organisation(), file.responsible_organisation()));
+  event.set_sequence(std::max(request.sequence(), file.header_sequence()));
   State after = file;
   Apply(after, event);
   if (after.SerializeAsString() == file.SerializeAsString()) return Events();
@@ -46,10 +49,15 @@ Decision CaseFileDecider::Decide(const State& file, const v1::MoveCaseFileReques
                                  const Context& /*context*/) {
   const bool again = file.standing() == v1::CASE_STANDING_REINTEGRATING &&
                      request.standing() == v1::CASE_STANDING_ASSESSED;
-  if (file.erased() || again || file.standing() == request.standing()) return Events();
+  const bool late = request.sequence() < file.standing_sequence();
+  if (file.erased() || late || again) return Events();
+  if (file.standing() == request.standing() && file.standing_sequence() == request.sequence()) {
+    return Events();
+  }
   v1::CaseFileMoved event;
   event.set_case_id(request.case_id());
   event.set_standing(request.standing());
+  event.set_sequence(request.sequence());
   return engine::Emit(event);
 }
 
@@ -79,11 +87,13 @@ void CaseFileDecider::Apply(State& file, const v1::CaseFileOpened& event) {
   file.set_host_country(event.host_country());
   file.set_origin_country(event.origin_country());
   file.set_responsible_organisation(event.responsible_organisation());
+  file.set_header_sequence(event.sequence());
 }
 
 void CaseFileDecider::Apply(State& file, const v1::CaseFileMoved& event) {
   file.set_id(event.case_id());
   file.set_standing(event.standing());
+  file.set_standing_sequence(event.sequence());
 }
 
 void CaseFileDecider::Apply(State& file, const v1::CaseProjectOpened& event) {

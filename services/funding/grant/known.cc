@@ -28,6 +28,8 @@ Decision ApprovedProjectDecider::Decide(const State& project,
       money::FindCurrency(request.approved().currency()) == nullptr) {
     return RefuseField(v1::REASON_AMOUNT_NOT_POSITIVE, "approved");
   }
+  // An approval that was put aside and comes late takes a later version's back by no means.
+  if (request.version() < project.version()) return engine::Events();
   v1::ApprovalNoted event;
   event.set_project_id(request.project_id());
   event.set_case_id(request.case_id());
@@ -70,11 +72,19 @@ void ApprovedProjectDecider::Apply(State& project, const v1::ApprovalGivenBack& 
   *project.mutable_granted() = left.minor_units() < 0 ? money::Zero(left.currency()) : left;
 }
 
-Decision CaseFileDecider::Decide(const State& /*file*/, const v1::NoteCaseRequest& request,
+Decision CaseFileDecider::Decide(const State& file, const v1::NoteCaseRequest& request,
                                  const Context& context) {
   v1::CaseNoted event;
   event.set_case_id(request.case_id());
   event.set_person_id(request.person_id());
+  if (file.submitted()) {
+    // The registration was put aside and comes late: what the submission said stands.
+    event.set_programme(file.programme());
+    event.set_host_country(file.host_country());
+    event.set_origin_country(file.origin_country());
+    event.set_filed_date(file.filed_date());
+    return Emit(std::move(event));
+  }
   event.set_programme(request.programme());
   event.set_host_country(request.host_country());
   event.set_origin_country(request.origin_country());

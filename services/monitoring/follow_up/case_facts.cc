@@ -53,18 +53,35 @@ void Reach(v1::CaseFacts& state, v1::Stage stage, const std::string& date) {
   known->set_stage(stage);
 }
 
-void SetHeader(v1::CaseFacts& state, const v1::HeaderFact& fact) {
+void SetHeader(v1::CaseFacts& state, const v1::HeaderFact& fact, std::int64_t sequence) {
   v1::HeaderFact header = fact;
-  if (fact.registered_date().empty()) {
+  if (sequence < state.header_sequence()) {
+    // The registration comes late: what was told since stands.
+    header = state.header();
+    if (!fact.registered_date().empty()) {
+      header.set_registered_date(fact.registered_date());
+      header.set_responsible_organisation(fact.responsible_organisation());
+      Reach(state, v1::STAGE_REGISTERED, fact.registered_date());
+    }
+  } else if (fact.registered_date().empty()) {
     header.set_registered_date(state.header().registered_date());
     header.set_responsible_organisation(state.header().responsible_organisation());
   } else {
     Reach(state, v1::STAGE_REGISTERED, fact.registered_date());
   }
   *state.mutable_header() = std::move(header);
+  state.set_header_sequence(std::max(sequence, state.header_sequence()));
 }
 
-void Close(v1::CaseFacts& state, const v1::ClosureFact& closure) {
+void SetProfile(v1::CaseFacts& state, const v1::ProfileFact& profile, std::int64_t sequence) {
+  if (sequence < state.profile_sequence()) return;
+  *state.mutable_profile() = profile;
+  state.set_profile_sequence(sequence);
+}
+
+void Close(v1::CaseFacts& state, const v1::ClosureFact& closure, std::int64_t sequence) {
+  if (sequence < state.closure_sequence()) return;
+  state.set_closure_sequence(sequence);
   state.set_close_reason(closure.close_reason());
   state.set_visits_ended(closure.visits_ended());
   if (closure.visits_ended()) state.clear_active_follow_ups();
@@ -98,11 +115,13 @@ engine::Decision CaseFactsDecider::Decide(const State& state,
   v1::CaseFactRecorded event;
   event.set_case_id(request.case_id());
   *event.mutable_fact() = request.fact();
+  event.set_sequence(request.sequence());
   State after = state;
   Apply(after, event);
   if (after.SerializeAsString() == state.SerializeAsString()) return engine::Events();
   engine::Events events = engine::Emit(std::move(event));
-  if (ClosesVisits(request)) {
+  // A closure that comes late, after the case was opened again, ends nothing.
+  if (ClosesVisits(request) && request.sequence() >= state.closure_sequence()) {
     EndFollowUps(state, v1::FOLLOW_UP_CLOSE_REASON_CASE_ENDED, context, events);
   }
   return events;
@@ -135,10 +154,10 @@ void CaseFactsDecider::Apply(State& state, const v1::CaseFactRecorded& event) {
   state.set_case_id(event.case_id());
   const v1::CaseFact& fact = event.fact();
   switch (fact.fact_case()) {
-    case v1::CaseFact::kHeader: SetHeader(state, fact.header()); break;
-    case v1::CaseFact::kProfile: *state.mutable_profile() = fact.profile(); break;
+    case v1::CaseFact::kHeader: SetHeader(state, fact.header(), event.sequence()); break;
+    case v1::CaseFact::kProfile: SetProfile(state, fact.profile(), event.sequence()); break;
     case v1::CaseFact::kStage: Reach(state, fact.stage().stage(), fact.stage().date()); break;
-    case v1::CaseFact::kClosure: Close(state, fact.closure()); break;
+    case v1::CaseFact::kClosure: Close(state, fact.closure(), event.sequence()); break;
     case v1::CaseFact::kProject:
       Merge(*state.mutable_projects(), fact.project(),
             [](const auto& one) { return one.project_id(); });

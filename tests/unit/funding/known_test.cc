@@ -128,6 +128,36 @@ TEST(ApprovedProject, KeepsWhatIsDrawnWhenALaterVersionIsApproved) {
   EXPECT_EQ(project.granted().minor_units(), 655'957);
 }
 
+// An event that was put aside is replayed when others of its stream have taken effect.
+TEST(ApprovedProject, AnEarlierApprovalThatComesLateChangesNothing) {
+  Office office;
+  office.Approve(1, money::Of("EUR", 5'000'00), 2);
+  office.Approve(1, money::Of("EUR", 7'000'00), 1);
+  const auto& project = office.world().Get<v1::ApprovedProject>(Id("project"));
+  EXPECT_EQ(project.version(), 2);
+  EXPECT_EQ(project.approved().minor_units(), 5'000'00);
+}
+
+TEST(Reactions, ARegistrationThatComesLateLeavesTheFilingAsItIs) {
+  World world(BindCommands);
+  registration::v1::CaseSubmitted submitted;
+  submitted.set_case_id("c");
+  submitted.mutable_header()->set_programme("ofii-cm-2017");
+  submitted.mutable_header()->set_host_country("FR");
+  Hear(world, submitted, Morning() + absl::Hours(48));
+  registration::v1::CaseRegistered registered;
+  registered.set_case_id("c");
+  registered.set_person_id("p");
+  registered.set_programme("eurp-voluntary");
+  registered.set_host_country("DE");
+  Hear(world, registered);
+  const auto& file = world.Get<v1::CaseFile>("c");
+  EXPECT_EQ(file.person_id(), "p");
+  EXPECT_EQ(file.programme(), "ofii-cm-2017");
+  EXPECT_EQ(file.host_country(), "FR");
+  EXPECT_EQ(file.filed_date(), "2017-07-02");
+}
+
 v1::PersonGrant Grant(const std::string& programme, const std::string& scheme, int level,
                       const std::string& case_id, v1::GrantState state, std::int64_t cents,
                       std::vector<std::string> complementary = {}) {

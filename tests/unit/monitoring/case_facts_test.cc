@@ -160,6 +160,36 @@ TEST_F(CaseFactsTest, CountsNothingBeforeTheCaseIsKnown) {
   EXPECT_TRUE(Figures(facts()).contains("AMOUNT_GRANTED/0/EUR"));
 }
 
+// An event that was put aside is replayed when others of its stream have taken effect.
+TEST_F(CaseFactsTest, WhatComesLateTakesNothingBack) {
+  Begin();
+  const auto tell = [&](v1::RecordCaseFactRequest request, int sequence) {
+    request.set_sequence(sequence);
+    ASSERT_EQ(Send(request, "2017-07-03"), "OK");
+  };
+  v1::CaseFact changed = Header("");
+  changed.mutable_header()->set_region("ouest");
+  changed.mutable_header()->clear_responsible_organisation();
+  tell(Fact(changed), 3);
+  tell(Fact(Header("2017-01-14")), 1);
+  EXPECT_EQ(facts().header().region(), "ouest");
+  EXPECT_EQ(facts().header().registered_date(), "2017-01-14");
+  EXPECT_EQ(facts().header().responsible_organisation(), "minrex");
+
+  tell(Fact(Profile("FEMALE", true)), 6);
+  tell(Fact(Profile("FEMALE", false)), 1);
+  EXPECT_TRUE(facts().profile().vulnerable());
+
+  v1::CaseFact opened;
+  opened.mutable_closure();
+  tell(Fact(opened), 9);
+  tell(Ended(true), 8);
+  EXPECT_EQ(follow_up().state(), v1::FOLLOW_UP_STATE_ACTIVE);
+  EXPECT_EQ(facts().close_reason(), "");
+  tell(Ended(true), 10);
+  EXPECT_EQ(follow_up().close_reason(), v1::FOLLOW_UP_CLOSE_REASON_CASE_ENDED);
+}
+
 TEST_F(CaseFactsTest, AnEndEndsTheVisitsAndAnOrdinaryClosingDoesNot) {
   Begin();
   ASSERT_EQ(Send(Ended(false), "2017-07-01"), "OK");

@@ -72,6 +72,34 @@ TEST(CaseFile, WhatIsEmptyStays) {
   EXPECT_EQ(desk.File(kCase).responsible_organisation(), "agency");
 }
 
+// An event that was put aside is replayed when others of its stream have taken effect.
+TEST(CaseFile, WhatComesLateTakesNothingBack) {
+  Desk desk;
+  const auto move = [&](v1::CaseStanding standing, int sequence) {
+    auto request = Moving(standing);
+    request.set_sequence(sequence);
+    desk.Must(request);
+  };
+  auto header = Opening("");
+  header.set_programme("changed");
+  header.set_sequence(2);
+  desk.Must(header);
+  move(v1::CASE_STANDING_ASSESSED, 6);
+  move(v1::CASE_STANDING_ASSESSED, 8);  // opened again; that it was closed before is still to come
+  move(v1::CASE_STANDING_CLOSED, 7);
+  move(v1::CASE_STANDING_EARLY, 5);
+  EXPECT_EQ(desk.File(kCase).standing(), v1::CASE_STANDING_ASSESSED);
+
+  auto registered = Opening("CM-1");
+  registered.set_programme("first");
+  registered.set_sequence(1);
+  desk.Must(registered);
+  EXPECT_EQ(desk.File(kCase).programme(), "changed");
+  EXPECT_EQ(desk.File(kCase).reference(), "CM-1");
+  move(v1::CASE_STANDING_CLOSED, 9);
+  EXPECT_EQ(desk.File(kCase).standing(), v1::CASE_STANDING_CLOSED);
+}
+
 TEST(CaseFile, ErasureOfACaseThatIsUnknownHereLeavesAMark) {
   Desk desk;
   desk.Must(Erasing());
