@@ -197,8 +197,9 @@ absl::StatusOr<Admission> Gate::Admit(const grpc::CallbackServerContext& context
   }
   if (options_.rate != nullptr) {
     if (auto taken = options_.rate->Take(admission.actor); !taken.ok()) {
-      limited_.Met(telemetry::Level::kWarn, "a caller makes too many calls",
-                   {{"method", method.name}, {"system", admission.actor.system}, {"status", taken}});
+      limited_.Met(
+          telemetry::Level::kWarn, "a caller makes too many calls",
+          {{"method", method.name}, {"system", admission.actor.system}, {"status", taken}});
       return taken;
     }
   }
