@@ -129,10 +129,20 @@ class World {
   // Runs a command as the service has bound it: its id, names and decider. The request's `request_id` is filled.
   template <class Request>
   absl::Status Send(Request request, engine::Context context) {
-    const engine::CommandSpec* spec = registry_.FindCommand(Request::descriptor()->full_name());
-    status::Check(spec != nullptr, Request::descriptor()->full_name() + " is not bound");
-    if (request.request_id().empty()) request.set_request_id(context.request_id);
-    context.request_id = request.request_id();
+    return SendAny(request, std::move(context));
+  }
+
+  // The same for a command of any kind, such as a reaction asks for.
+  absl::Status SendAny(google::protobuf::Message& request, engine::Context context) {
+    const std::string& type = request.GetDescriptor()->full_name();
+    const engine::CommandSpec* spec = registry_.FindCommand(type);
+    status::Check(spec != nullptr, absl::StrCat(type, " is not bound"));
+    const auto* id_field = request.GetDescriptor()->FindFieldByName("request_id");
+    const auto* reflection = request.GetReflection();
+    if (reflection->GetString(request, id_field).empty()) {
+      reflection->SetString(&request, id_field, context.request_id);
+    }
+    context.request_id = reflection->GetString(request, id_field);
     const engine::StreamKey key{spec->aggregate->type, spec->id(request)};
     const auto found = states_.find(key);
     if (spec->target == engine::Target::kExisting && found == states_.end()) {
@@ -145,6 +155,9 @@ class World {
         found == states_.end() ? *spec->aggregate->prototype : *found->second;
     engine::Names names;
     if (spec->names) spec->names(request, state, names);
+    if (spec->fact_names && context.facts) {
+      spec->fact_names(request, state, *context.facts, names);
+    }
     return Finish(key, names.keys(), context,
                   [&] { return spec->decide(state, request, context); });
   }

@@ -50,6 +50,20 @@ std::string FingerprintOf(const CommandCall& call, const crypto::Vault& vault) {
   return vault.Blind("request", text);
 }
 
+bool HasNames(const CommandSpec& spec, const CommandCall& call) {
+  return spec.names || (spec.fact_names && call.facts != nullptr);
+}
+
+std::vector<StreamKey> NamesOf(const CommandSpec& spec, const CommandCall& call,
+                               const Message& state) {
+  Names names;
+  if (spec.names) spec.names(*call.request, state, names);
+  if (spec.fact_names && call.facts != nullptr) {
+    spec.fact_names(*call.request, state, *call.facts, names);
+  }
+  return names.keys();
+}
+
 bool IsInternal(const AggregateSpec& spec) {
   return spec.prototype->GetDescriptor()->options().GetExtension(common::v1::stream).internal();
 }
@@ -114,7 +128,7 @@ size_t Batch::Add(const CommandCall& call) {
 absl::Status Batch::AddNames() {
   std::vector<StreamKey> needed;
   for (const Item& item : items_) {
-    if (item.spec->names) needed.push_back(item.key);
+    if (HasNames(*item.spec, item.call)) needed.push_back(item.key);
   }
   if (needed.empty()) return absl::OkStatus();
   std::sort(needed.begin(), needed.end());
@@ -142,13 +156,10 @@ absl::Status Batch::AddNames() {
     }
   }
   for (Item& item : items_) {
-    if (!item.spec->names) continue;
+    if (!HasNames(*item.spec, item.call)) continue;
     const auto found = states.find(item.key);
-    Names names;
-    item.spec->names(*item.call.request,
-                     found == states.end() ? *item.spec->aggregate->prototype : *found->second,
-                     names);
-    item.names = names.keys();
+    item.names = NamesOf(*item.spec, item.call,
+                         found == states.end() ? *item.spec->aggregate->prototype : *found->second);
   }
   return absl::OkStatus();
 }
@@ -312,13 +323,11 @@ std::optional<Outcome> Batch::Decide(size_t index) {
   if (auto replayed = Replay(item)) return replayed;
   Working& own = Find(item.key);
   if (auto target = CheckTarget(item, own); !target.ok()) return Outcome(target);
-  if (item.spec->names) {
-    Names names;
-    item.spec->names(*item.call.request, *own.state, names);
-    for (const StreamKey& key : names.keys()) {
+  if (HasNames(*item.spec, item.call)) {
+    item.names = NamesOf(*item.spec, item.call, *own.state);
+    for (const StreamKey& key : item.names) {
       if (!working_.contains(key)) return std::nullopt;
     }
-    item.names = names.keys();
   }
   const Decision decision = item.spec->decide(*own.state, *item.call.request, ContextOf(item));
   if (!decision.ok()) return Outcome(decision.status());

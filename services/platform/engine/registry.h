@@ -60,6 +60,11 @@ struct CommandSpec {
   std::function<void(const google::protobuf::Message& request,
                      const google::protobuf::Message& state, Names&)>
       names;
+  // The same, for those that only follow from what was fetched. Not called where nothing was.
+  std::function<void(const google::protobuf::Message& request,
+                     const google::protobuf::Message& state, const google::protobuf::Message& facts,
+                     Names&)>
+      fact_names;
   // Fetches what the decision needs from other services. May wait; runs on a thread that may.
   std::function<absl::StatusOr<std::shared_ptr<const google::protobuf::Message>>(
       FactCall&, const google::protobuf::Message& request)>
@@ -86,6 +91,9 @@ struct CommandOptions {
   std::function<absl::StatusOr<std::shared_ptr<const google::protobuf::Message>>(FactCall&,
                                                                                  const Request&)>
       facts;
+  // Names that only what was fetched tells.
+  std::function<void(const Request&, const State&, const google::protobuf::Message& facts, Names&)>
+      fact_names;
 };
 
 class Registry {
@@ -118,6 +126,15 @@ class Registry {
                                                       Names& out) {
         names(static_cast<const Request&>(request), static_cast<const typename D::State&>(state),
               out);
+      };
+    }
+    if (options.fact_names) {
+      spec.fact_names = [names = std::move(options.fact_names)](
+                            const google::protobuf::Message& request,
+                            const google::protobuf::Message& state,
+                            const google::protobuf::Message& facts, Names& out) {
+        names(static_cast<const Request&>(request), static_cast<const typename D::State&>(state),
+              facts, out);
       };
     }
     if (options.facts) {
