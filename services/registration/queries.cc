@@ -159,6 +159,27 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(QueryCall& call,
   return response;
 }
 
+// What the partner is asked for, and why: of the referrals to it that are under way.
+absl::Status AddReferrals(QueryCall& call, const v1::GetDisclosureRequest& request,
+                          const std::string& purpose, v1::Disclosure& disclosure) {
+  const auto rows = call.Sql(
+      "select owner_id from referral_list where case_id = $1 and to_organisation = $2"
+      " and state = any($3::int[]) order by sent_us, owner_id limit 50",
+      {request.case_id(), request.partner(),
+       absl::StrCat("{", v1::REFERRAL_STATE_IN_PROGRESS, ",", v1::REFERRAL_STATE_ACCEPTED, "}")});
+  if (!rows.ok()) return rows.status();
+  for (int row = 0; row < rows->rows(); ++row) {
+    const auto referral = call.LoadPersonal<v1::Referral>(Text(*rows, row, 0), purpose);
+    if (!referral.ok()) return referral.status();
+    auto& shown = *disclosure.add_referrals();
+    shown.set_id(referral->id());
+    shown.set_case_id(referral->case_id());
+    shown.set_need(referral->need());
+    shown.set_reason(referral->reason());
+  }
+  return absl::OkStatus();
+}
+
 // Nothing personal is read before it is clear that somebody agreed to something.
 absl::StatusOr<v1::Disclosure> GetDisclosure(QueryCall& call,
                                              const v1::GetDisclosureRequest& request) {
@@ -175,7 +196,10 @@ absl::StatusOr<v1::Disclosure> GetDisclosure(QueryCall& call,
   if (!of.ok()) return of.status();
   auto person = call.LoadPersonal<v1::Person>(of->person_id(), purpose);
   if (!person.ok()) return person.status();
-  return Disclose(request, *of, *person, today);
+  auto disclosure = Disclose(request, *of, *person, today);
+  if (!disclosure.ok() || !CoversReferrals(*disclosure)) return disclosure;
+  if (auto added = AddReferrals(call, request, purpose, *disclosure); !added.ok()) return added;
+  return disclosure;
 }
 
 // A suspicion counts from the moment that either side carries it.
@@ -211,7 +235,7 @@ absl::StatusOr<v1::Referral> GetReferral(QueryCall& call, const v1::GetReferralR
   const std::string& organisation = OrganisationOf(call.actor());
   const bool concerned =
       organisation == referral->from_organisation() ||
-      organisation == referral->to_organisation() ||
+      organisation == referral->to_organisation() || !referral->source_node().empty() ||
       std::find(roles.begin(), roles.end(), "data_protection_officer") != roles.end();
   if (!concerned) return Refuse(common::v1::REASON_NOT_ALLOWED);
   return call.LoadPersonal<v1::Referral>(request.referral_id(),
@@ -241,6 +265,43 @@ absl::StatusOr<v1::ListReferralsResponse> ListReferrals(QueryCall& call,
     shown.set_state(static_cast<v1::ReferralState>(page->rows.integer(row, 3)));
     shown.set_from_organisation(Text(page->rows, row, 4));
     shown.set_to_organisation(Text(page->rows, row, 5));
+    *shown.mutable_answer_due_time() = Time(page->rows, row, 6);
+    call.RecordRead(shown.case_id());
+  }
+  response.set_next_page_token(page->next_page_token);
+  return response;
+}
+
+// --- Hand-over ---
+
+absl::StatusOr<v1::HandOver> GetHandOver(QueryCall& call, const v1::GetHandOverRequest& request) {
+  auto hand_over = call.Load<v1::HandOver>(request.hand_over_id());
+  if (hand_over.ok()) call.RecordRead(hand_over->case_id());
+  return hand_over;
+}
+
+absl::StatusOr<v1::ListHandOversResponse> ListHandOvers(QueryCall& call,
+                                                        const v1::ListHandOversRequest& request) {
+  PageQuery query(call, "hand-overs");
+  if (!request.case_id().empty()) query.Where("case_id = $", request.case_id());
+  if (request.state() != v1::HAND_OVER_STATE_UNSPECIFIED) {
+    query.Where("state = $::int", absl::StrCat(static_cast<int>(request.state())));
+  }
+  const auto page = query.Run(
+      "select offered_us, owner_id, case_id, state, from_node, to_node, due_us"
+      " from hand_over_list",
+      {.columns = {"offered_us", "owner_id"}, .types = {"bigint", "text"}, .descending = true},
+      request.page_token(), request.page_size());
+  if (!page.ok()) return page.status();
+  v1::ListHandOversResponse response;
+  for (int row = 0; row < page->shown; ++row) {
+    auto& shown = *response.add_hand_overs();
+    *shown.mutable_offered_time() = Time(page->rows, row, 0);
+    shown.set_hand_over_id(Text(page->rows, row, 1));
+    shown.set_case_id(Text(page->rows, row, 2));
+    shown.set_state(static_cast<v1::HandOverState>(page->rows.integer(row, 3)));
+    shown.set_from_node(Text(page->rows, row, 4));
+    shown.set_to_node(Text(page->rows, row, 5));
     *shown.mutable_answer_due_time() = Time(page->rows, row, 6);
     call.RecordRead(shown.case_id());
   }
@@ -288,6 +349,8 @@ void BindQueries(rpc::Queries& queries) {
   queries.On<v1::CheckEligibilityRequest, v1::CheckEligibilityResponse>(CheckEligibility);
   queries.On<v1::GetReferralRequest, v1::Referral>(GetReferral);
   queries.On<v1::ListReferralsRequest, v1::ListReferralsResponse>(ListReferrals);
+  queries.On<v1::GetHandOverRequest, v1::HandOver>(GetHandOver);
+  queries.On<v1::ListHandOversRequest, v1::ListHandOversResponse>(ListHandOvers);
   queries.On<v1::GetCentreRequest, v1::Centre>(GetCentre);
   queries.On<v1::ListCentresRequest, v1::ListCentresResponse>(ListCentres);
 }

@@ -2,6 +2,7 @@
 
 #include "sankofa/registration/v1/registration_internal.pb.h"
 #include "sankofa/validation/v1/validation_events.pb.h"
+#include "services/registration/border/feed.h"
 
 namespace sankofa::registration {
 
@@ -13,6 +14,7 @@ void React(engine::Reactions& reactions) {
         request.set_project_id(event.project_id());
         commands.Add(std::move(request));
       });
+  ReactToPartners(reactions);
 }
 
 }  // namespace sankofa::registration

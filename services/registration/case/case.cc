@@ -8,6 +8,7 @@
 #include "sankofa/registration/v1/registration_reason.pb.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/time/time.h"
+#include "services/registration/border/sides.h"
 #include "services/registration/organisation.h"
 #include "services/registration/person/age.h"
 #include "services/registration/person/person.h"
@@ -27,15 +28,6 @@ const v1::Person& PersonOf(const v1::Case& of, const engine::Context& context) {
 absl::Status CheckState(const v1::Case& of, v1::CaseState expected, v1::Reason otherwise) {
   if (auto wrong = CheckOpen(of); !wrong.ok()) return wrong;
   return of.state() == expected ? absl::OkStatus() : Refuse(otherwise);
-}
-
-absl::Status CheckFree(const v1::Person& person) {
-  if (auto wrong = CheckActive(person); !wrong.ok()) return wrong;
-  if (!person.open_case_id().empty()) {
-    return Refuse(v1::REASON_SECOND_OPEN_CASE,
-                  {.fields = {}, .metadata = {{"open_case_id", person.open_case_id()}}});
-  }
-  return absl::OkStatus();
 }
 
 absl::Status CheckHeader(const v1::CaseHeader& header, const v1::Person& person,
@@ -73,6 +65,7 @@ engine::Decision Open(const std::string& person_id, const v1::CaseHeader& header
                       const std::string& arrival_date, const engine::Context& context) {
   const auto& person = context.Related<v1::Person>(person_id);
   if (auto wrong = CheckFree(person); !wrong.ok()) return wrong;
+  if (!person.source_node().empty()) return Refuse(v1::REASON_PERSON_OF_PARTNER);
   if (auto wrong = CheckHeader(header, person, context); !wrong.ok()) return wrong;
   if (!arrival_date.empty()) {
     if (auto wrong = CheckArrival(arrival_date, header, person); !wrong.ok()) return wrong;
@@ -110,6 +103,7 @@ engine::Events RefuseAndClose(const v1::Case& of, v1::RefusalReason reason, cons
   refused.set_case_id(of.id());
   refused.set_reason(reason);
   refused.set_note(note);
+  refused.set_submission(of.submission());
   *refused.mutable_refused_time() = ToTimestamp(context.now);
   v1::CaseClosed closed;
   closed.set_case_id(of.id());
@@ -132,6 +126,7 @@ absl::Status CheckRefusal(v1::RefusalReason reason, const std::string& note) {
 v1::CaseAccepted Accepted(const v1::Case& of, const engine::Context& context) {
   v1::CaseAccepted event;
   event.set_case_id(of.id());
+  event.set_submission(of.submission());
   *event.mutable_accepted_time() = ToTimestamp(context.now);
   return event;
 }
@@ -141,6 +136,19 @@ v1::CaseArrived Arrived(const v1::Case& of, const std::string& arrival_date) {
   event.set_case_id(of.id());
   event.set_arrival_date(arrival_date);
   return event;
+}
+
+// What statistics know of the person; what a partner did not disclose is as the partner said.
+v1::StatisticalProfile ProfileFor(const v1::Case& of, const v1::Person& person,
+                                  absl::CivilDay today, bool found_vulnerable) {
+  v1::StatisticalProfile profile = ProfileOf(person, today, found_vulnerable);
+  if (person.details_source().empty()) return profile;
+  if (profile.sex() == v1::SEX_UNSPECIFIED) profile.set_sex(of.profile().sex());
+  if (profile.age_band() == v1::AGE_BAND_UNSPECIFIED) {
+    profile.set_age_band(of.profile().age_band());
+  }
+  profile.set_vulnerable(profile.vulnerable() || of.profile().vulnerable());
+  return profile;
 }
 
 absl::Status CheckNeeds(const v1::Assessment& assessment) {
@@ -170,6 +178,20 @@ std::string ReferenceOf(const std::string& origin_country, int year, const std::
   std::string code(12, '0');
   for (size_t i = code.size(); i-- > 0; bits >>= 5) code[i] = kDigits[bits & 31];
   return absl::StrFormat("%s-%04d-%s", origin_country, year, code);
+}
+
+absl::Status CheckFree(const v1::Person& person) {
+  if (auto wrong = CheckActive(person); !wrong.ok()) return wrong;
+  if (!person.open_case_id().empty()) {
+    return Refuse(v1::REASON_SECOND_OPEN_CASE,
+                  {.fields = {}, .metadata = {{"open_case_id", person.open_case_id()}}});
+  }
+  return absl::OkStatus();
+}
+
+Household HouseholdFor(const v1::Case& of, const v1::Person& person, absl::CivilDay on) {
+  if (person.details_source().empty()) return HouseholdOf(person, on);
+  return {.adults = of.adults(), .children = of.children()};
 }
 
 absl::Status CheckOpen(const v1::Case& of) {
@@ -239,6 +261,8 @@ void CaseDecider::Apply(State& of, const v1::CaseRegistered& event) {
   header.set_host_entry_date(event.host_entry_date());
   header.set_planned_return_date(event.planned_return_date());
   of.set_responsible_organisation(event.responsible_organisation());
+  of.set_responsible_node(event.source_node());
+  of.set_source_node(event.source_node());
   of.set_retroactive(event.retroactive());
   of.set_arrival_date(event.arrival_date());
   of.set_adults(event.adults());
@@ -250,6 +274,7 @@ void CaseDecider::Apply(State& of, const v1::CaseRegistered& event) {
 engine::Decision CaseDecider::Decide(const State& of, const v1::UpdateCaseHeaderRequest& request,
                                      const engine::Context& context) {
   if (auto wrong = CheckOpen(of); !wrong.ok()) return wrong;
+  if (auto wrong = CheckOpenedHere(of); !wrong.ok()) return wrong;
   if (of.has_submitted_time()) return Refuse(v1::REASON_HEADER_FROZEN);
   const auto& person = PersonOf(of, context);
   if (auto wrong = CheckHeader(request.header(), person, context); !wrong.ok()) return wrong;
@@ -274,6 +299,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::SubmitCaseReques
       !wrong.ok()) {
     return wrong;
   }
+  if (auto wrong = CheckOpenedHere(of); !wrong.ok()) return wrong;
   if (auto wrong = CheckSubmittable(of, PersonOf(of, context), time::DayOf(context.now));
       !wrong.ok()) {
     return wrong;
@@ -281,6 +307,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::SubmitCaseReques
   v1::CaseSubmitted event;
   event.set_case_id(of.id());
   *event.mutable_header() = of.header();
+  event.set_submission(of.submission() + 1);
   if (of.retroactive()) *event.mutable_answer_due_time() = ToTimestamp(context.now + kAnswerWithin);
   *event.mutable_submitted_time() = ToTimestamp(context.now);
   return engine::Emit(event);
@@ -288,6 +315,9 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::SubmitCaseReques
 
 void CaseDecider::Apply(State& of, const v1::CaseSubmitted& event) {
   of.set_state(v1::CASE_STATE_SUBMITTED);
+  of.set_submission(std::max(event.submission(), of.submission() + 1));
+  // A partner may have changed the header between opening and submitting.
+  if (!event.source_node().empty()) of.mutable_header()->MergeFrom(event.header());
   if (event.has_answer_due_time()) *of.mutable_answer_due_time() = event.answer_due_time();
   if (!of.has_submitted_time()) *of.mutable_submitted_time() = event.submitted_time();
 }
@@ -299,6 +329,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::AcceptCaseReques
     return wrong;
   }
   if (of.retroactive()) return Refuse(v1::REASON_RETROACTIVE_AWAITS_HOST);
+  if (auto wrong = CheckAnsweredHere(of, context); !wrong.ok()) return wrong;
   return engine::Emit(Accepted(of, context));
 }
 
@@ -315,6 +346,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::RefuseCaseReques
     return wrong;
   }
   if (of.retroactive()) return Refuse(v1::REASON_RETROACTIVE_AWAITS_HOST);
+  if (auto wrong = CheckAnsweredHere(of, context); !wrong.ok()) return wrong;
   if (auto wrong = CheckRefusal(request.reason(), request.note()); !wrong.ok()) return wrong;
   return RefuseAndClose(of, request.reason(), request.note(), context);
 }
@@ -333,6 +365,7 @@ engine::Decision CaseDecider::Decide(const State& of,
     return wrong;
   }
   if (!of.retroactive()) return Refuse(v1::REASON_NOT_RETROACTIVE);
+  if (auto wrong = CheckAnsweredHere(of, context); !wrong.ok()) return wrong;
   if (context.now >= time::FromTimestamp(of.answer_due_time())) {
     return Refuse(v1::REASON_ANSWER_TOO_LATE);
   }
@@ -359,6 +392,8 @@ engine::Decision CaseDecider::Decide(const State& of,
 
 std::optional<engine::Deadline> CaseDecider::NextDeadline(const State& of) {
   if (of.state() != v1::CASE_STATE_SUBMITTED || !of.has_answer_due_time()) return std::nullopt;
+  // The node that opened the case holds the clock: its word that the time is over comes here.
+  if (!OpenedHere(of)) return std::nullopt;
   auto command = std::make_shared<v1::ExpireRetroactiveCaseRequest>();
   command->set_case_id(of.id());
   return engine::Deadline{time::FromTimestamp(of.answer_due_time()), std::move(command)};
@@ -370,6 +405,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::ConfirmArrivalRe
       !wrong.ok()) {
     return wrong;
   }
+  if (auto wrong = CheckFollowedHere(of, context); !wrong.ok()) return wrong;
   if (auto wrong = CheckArrival(request.arrival_date(), of.header(), PersonOf(of, context));
       !wrong.ok()) {
     return wrong;
@@ -386,16 +422,17 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::AssessCaseReques
                                      const engine::Context& context) {
   if (auto wrong = CheckOpen(of); !wrong.ok()) return wrong;
   if (of.state() < v1::CASE_STATE_ARRIVED) return Refuse(v1::REASON_CASE_NOT_ARRIVED);
+  if (auto wrong = CheckFollowedHere(of, context); !wrong.ok()) return wrong;
   if (auto wrong = CheckNeeds(request.assessment()); !wrong.ok()) return wrong;
   const auto& person = PersonOf(of, context);
   const absl::CivilDay today = time::DayOf(context.now);
-  const Household household = HouseholdOf(person, today);
+  const Household household = HouseholdFor(of, person, today);
   v1::CaseAssessed event;
   event.set_case_id(of.id());
   event.set_orientation(request.orientation());
   event.set_orientation_note(request.orientation_note());
   *event.mutable_assessment() = request.assessment();
-  *event.mutable_profile() = ProfileOf(person, today, request.vulnerable());
+  *event.mutable_profile() = ProfileFor(of, person, today, request.vulnerable());
   event.set_adults(household.adults);
   event.set_children(household.children);
   *event.mutable_assessed_time() = ToTimestamp(context.now);
@@ -403,7 +440,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::AssessCaseReques
 }
 
 void CaseDecider::Apply(State& of, const v1::CaseAssessed& event) {
-  if (of.state() == v1::CASE_STATE_ARRIVED) of.set_state(v1::CASE_STATE_ASSESSED);
+  if (of.state() < v1::CASE_STATE_ASSESSED) of.set_state(v1::CASE_STATE_ASSESSED);
   of.set_orientation(event.orientation());
   *of.mutable_assessment() = event.assessment();
   *of.mutable_profile() = event.profile();
@@ -416,10 +453,11 @@ void CaseDecider::Apply(State& of, const v1::CaseAssessed& event) {
 // Another service's event: it may come twice, for a second project, or after the case was closed. Then there is nothing
 // to do; only a project of a case that was never assessed is an error.
 engine::Decision CaseDecider::Decide(const State& of, const v1::StartReintegrationRequest& request,
-                                     const engine::Context& /*context*/) {
+                                     const engine::Context& context) {
   if (of.state() == v1::CASE_STATE_REINTEGRATING || of.state() == v1::CASE_STATE_CLOSED) {
     return engine::Events();
   }
+  if (auto wrong = CheckFollowedHere(of, context); !wrong.ok()) return wrong;
   if (of.state() != v1::CASE_STATE_ASSESSED) return Refuse(v1::REASON_CASE_NOT_ASSESSED);
   v1::CaseReintegrationStarted event;
   event.set_case_id(of.id());
@@ -434,6 +472,7 @@ void CaseDecider::Apply(State& of, const v1::CaseReintegrationStarted& /*event*/
 engine::Decision CaseDecider::Decide(const State& of, const v1::CloseCaseRequest& request,
                                      const engine::Context& context) {
   if (auto wrong = CheckOpen(of); !wrong.ok()) return wrong;
+  if (auto wrong = CheckEndedHere(of, context); !wrong.ok()) return wrong;
   if (!of.centre().empty()) return Refuse(v1::REASON_CASE_LODGED);
   if (request.reason() == v1::CLOSE_REASON_COMPLETED &&
       of.state() != v1::CASE_STATE_REINTEGRATING) {
@@ -464,6 +503,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::ReopenCaseReques
                                      const engine::Context& context) {
   if (of.erased()) return Refuse(v1::REASON_CASE_ERASED);
   if (of.state() != v1::CASE_STATE_CLOSED) return Refuse(v1::REASON_CASE_NOT_CLOSED);
+  if (auto wrong = CheckEndedHere(of, context); !wrong.ok()) return wrong;
   if (auto wrong = CheckFree(PersonOf(of, context)); !wrong.ok()) return wrong;
   v1::CaseReopened event;
   event.set_case_id(of.id());
@@ -488,10 +528,32 @@ void CaseDecider::Apply(State& of, const v1::CaseLodged& event) { of.set_centre(
 
 void CaseDecider::Apply(State& of, const v1::CaseLeftCentre& /*event*/) { of.clear_centre(); }
 
-void CaseDecider::Apply(State& of, const v1::CaseErased& /*event*/) {
+void CaseDecider::Apply(State& of, const v1::CaseErased& event) {
+  if (of.id().empty()) {
+    // Asked to be erased before it came: what is left says that nothing of it is taken in.
+    of.set_id(event.case_id());
+    of.set_state(v1::CASE_STATE_CLOSED);
+    of.set_source_node(event.source_node());
+  }
   of.set_erased(true);
   of.clear_assessment();
   of.clear_notes();
+}
+
+void CaseDecider::Apply(State& /*of*/, const v1::PartnerDataErased& /*event*/) {}
+
+void CaseDecider::Apply(State& of, const v1::HandOverBegun& event) {
+  of.set_hand_over_id(event.hand_over_id());
+}
+
+void CaseDecider::Apply(State& of, const v1::HandOverEnded& event) {
+  if (of.hand_over_id() == event.hand_over_id()) of.clear_hand_over_id();
+}
+
+void CaseDecider::Apply(State& of, const v1::CaseResponsibilityChanged& event) {
+  of.set_responsible_organisation(event.responsible_organisation());
+  of.set_responsible_node(event.responsible_node());
+  if (of.hand_over_id() == event.hand_over_id()) of.clear_hand_over_id();
 }
 
 const engine::Table& CaseDecider::ProjectTable() {
@@ -505,6 +567,7 @@ const engine::Table& CaseDecider::ProjectTable() {
 }
 
 std::vector<engine::Row> CaseDecider::Project(const State& of) {
+  if (of.reference().empty()) return {};  // never came
   const auto& header = of.header();
   const std::int64_t registered_us = absl::ToUnixMicros(time::FromTimestamp(of.registered_time()));
   return {{{of.reference(), absl::StrCat(static_cast<int>(of.state())), of.person_id(),

@@ -10,6 +10,7 @@
 #include "services/platform/engine/decider.h"
 #include "services/platform/engine/registry.h"
 #include "services/registration/case/consent.h"
+#include "services/registration/person/age.h"
 
 // The return and reintegration of one person, with the consents that were given for it.
 //
@@ -17,6 +18,9 @@
 //                          │  └── retroactive: the host partner accepts ──► ARRIVED       approved
 //                          └── refused, or silent for 7 days ──► CLOSED
 //     any open state ─Close► CLOSED ─Reopen► the state before it; what was SUBMITTED starts again at REGISTERED
+//
+// A case that is shared with a partner's node stands at both. Each fact has one owner (border/sides.h); what the partner
+// says is repeated here as an event that names its node (border/case_facts.cc).
 //
 // Opening and closing also change the person, who names the one open case; every command that does so names both.
 namespace sankofa::registration {
@@ -28,12 +32,12 @@ inline constexpr int kNotesMax = 100;
 
 struct CaseDecider {
   using State = v1::Case;
-  using EventTypes =
-      engine::EventTypes<v1::CaseRegistered, v1::CaseHeaderChanged, v1::ConsentGiven,
-                         v1::ConsentWithdrawn, v1::ConsentOverridden, v1::BestInterestsRecorded,
-                         v1::CaseSubmitted, v1::CaseAccepted, v1::CaseRefused, v1::CaseArrived,
-                         v1::CaseAssessed, v1::CaseReintegrationStarted, v1::CaseClosed,
-                         v1::CaseReopened, v1::CaseLodged, v1::CaseLeftCentre, v1::CaseErased>;
+  using EventTypes = engine::EventTypes<
+      v1::CaseRegistered, v1::CaseHeaderChanged, v1::ConsentGiven, v1::ConsentWithdrawn,
+      v1::ConsentOverridden, v1::BestInterestsRecorded, v1::CaseSubmitted, v1::CaseAccepted,
+      v1::CaseRefused, v1::CaseArrived, v1::CaseAssessed, v1::CaseReintegrationStarted,
+      v1::CaseClosed, v1::CaseReopened, v1::CaseLodged, v1::CaseLeftCentre, v1::CaseErased,
+      v1::PartnerDataErased, v1::HandOverBegun, v1::HandOverEnded, v1::CaseResponsibilityChanged>;
 
   static engine::Decision Decide(const State&, const v1::RegisterCaseRequest&,
                                  const engine::Context&);
@@ -59,6 +63,9 @@ struct CaseDecider {
                                  const engine::Context&);
   static engine::Decision Decide(const State&, const v1::CloseCaseRequest&, const engine::Context&);
   static engine::Decision Decide(const State&, const v1::ReopenCaseRequest&,
+                                 const engine::Context&);
+  // border/case_facts.cc
+  static engine::Decision Decide(const State&, const v1::ReceiveCaseFactRequest&,
                                  const engine::Context&);
   // case_consent.cc
   static engine::Decision Decide(const State&, const v1::GiveConsentRequest&,
@@ -87,6 +94,10 @@ struct CaseDecider {
   static void Apply(State&, const v1::CaseLodged&);
   static void Apply(State&, const v1::CaseLeftCentre&);
   static void Apply(State&, const v1::CaseErased&);
+  static void Apply(State&, const v1::PartnerDataErased&);
+  static void Apply(State&, const v1::HandOverBegun&);
+  static void Apply(State&, const v1::HandOverEnded&);
+  static void Apply(State&, const v1::CaseResponsibilityChanged&);
 
   // When the host partner's silence refuses a retroactive case.
   static std::optional<engine::Deadline> NextDeadline(const State&);
@@ -100,6 +111,13 @@ struct CaseDecider {
 // leaves out letters that look like digits. Nothing is counted, so nothing is contended for.
 [[nodiscard]] std::string ReferenceOf(const std::string& origin_country, int year,
                                       const std::string& case_id);
+
+// Those who return. Where the details are only what a partner disclosed, as the partner counts them.
+[[nodiscard]] Household HouseholdFor(const v1::Case& of, const v1::Person& person,
+                                     absl::CivilDay on);
+
+// Refusal where the person is not in use, or has an open case.
+[[nodiscard]] absl::Status CheckFree(const v1::Person& person);
 
 // Neither CLOSED nor erased.
 [[nodiscard]] absl::Status CheckOpen(const v1::Case& of);

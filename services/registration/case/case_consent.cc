@@ -61,7 +61,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::WithdrawConsentR
       [&](const auto& consent) { return consent.consent_id() == request.consent_id(); });
   if (found == of.consents().end()) return Refuse(v1::REASON_CONSENT_NOT_FOUND);
   if (found->has_withdrawn_time()) return Refuse(v1::REASON_CONSENT_WITHDRAWN);
-  if (request.giver() == v1::CONSENT_GIVER_NOBODY) {
+  if (request.giver() == v1::CONSENT_GIVER_NOBODY || request.giver() == v1::CONSENT_GIVER_PARTNER) {
     return RefuseField(v1::REASON_CONSENT_GIVER, "giver");
   }
   v1::ConsentWithdrawn event;

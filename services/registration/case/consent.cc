@@ -7,6 +7,7 @@
 #include "sankofa/registration/v1/registration_reason.pb.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/time/time.h"
+#include "services/registration/border/sides.h"
 #include "services/registration/case/disclosure.h"
 #include "services/registration/person/age.h"
 
@@ -40,8 +41,7 @@ std::vector<const v1::Consent*> Covering(const v1::Case& of, const v1::Person& p
 }
 
 absl::Status CheckSubmittable(const v1::Case& of, const v1::Person& person, absl::CivilDay on) {
-  const auto covering =
-      Covering(of, person, of.header().partner(), v1::CONSENT_PURPOSE_REINTEGRATION, on);
+  const auto covering = Covering(of, person, PartnerOf(of), v1::CONSENT_PURPOSE_REINTEGRATION, on);
   if (IsChild(person, on)) {
     const bool by_guardian = std::any_of(covering.begin(), covering.end(), [](const auto* one) {
       return one->giver() == v1::CONSENT_GIVER_GUARDIAN;
@@ -82,7 +82,8 @@ absl::Status CheckGiver(const v1::GiveConsentRequest& request, const v1::Person&
   if (guardian == household.end()) {
     return RefuseField(v1::REASON_GUARDIAN_UNKNOWN, "guardian_member_id");
   }
-  if (time::AgeInYears(Day(guardian->birth_date()), on) < kMajority) {
+  if (guardian->birth_date().empty() ||
+      time::AgeInYears(Day(guardian->birth_date()), on) < kMajority) {
     return RefuseField(v1::REASON_GUARDIAN_IS_CHILD, "guardian_member_id");
   }
   return absl::OkStatus();

@@ -39,6 +39,9 @@ constexpr std::array<std::string_view, 15> kShareable = {
     "case.close_reason",
 };
 
+// What a partner that is asked for a service has to know of it.
+constexpr std::string_view kReferrals = "referrals";
+
 // Paths as a tree. A node without children is covered as a whole.
 struct Covered {
   std::map<std::string, std::unique_ptr<Covered>> inside;
@@ -78,7 +81,14 @@ void Prune(Message& message, const Covered& covered) {
 
 }  // namespace
 
+bool CoversReferrals(const v1::Disclosure& disclosure) {
+  const auto& scopes = disclosure.scopes();
+  return disclosure.purpose() == v1::CONSENT_PURPOSE_REFERRAL &&
+         std::find(scopes.begin(), scopes.end(), kReferrals) != scopes.end();
+}
+
 bool IsShareable(std::string_view scope) {
+  if (scope == kReferrals) return true;
   const std::vector<std::string> names = absl::StrSplit(status::Absl(scope), '.');
   if (names.size() < 2) return false;
   const std::string top = names[0] + "." + names[1];

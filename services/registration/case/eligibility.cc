@@ -2,6 +2,8 @@
 
 #include "absl/strings/numbers.h"
 #include "services/platform/time/time.h"
+#include "services/registration/border/sides.h"
+#include "services/registration/case/case.h"
 #include "services/registration/case/consent.h"
 #include "services/registration/person/age.h"
 
@@ -35,13 +37,14 @@ v1::CheckEligibilityResponse Eligibility(const v1::Case& of, const v1::Person& p
   }
   if (of.erased()) return answer;
 
-  answer.set_age_years(AgeOf(person, on));
-  const Household household = HouseholdOf(person, on);
+  answer.set_age_years(person.details().birth_date().empty() ? YoungestIn(of.profile().age_band())
+                                                             : AgeOf(person, on));
+  const Household household = HouseholdFor(of, person, on);
   answer.set_adults(household.adults);
   answer.set_children(household.children);
   *answer.mutable_nationalities() = person.details().nationalities();
   answer.set_consent_valid(
-      !Covering(of, person, of.header().partner(), v1::CONSENT_PURPOSE_REINTEGRATION, on).empty());
+      !Covering(of, person, PartnerOf(of), v1::CONSENT_PURPOSE_REINTEGRATION, on).empty());
   return answer;
 }
 

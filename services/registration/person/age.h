@@ -13,8 +13,10 @@ inline constexpr int kMajority = 18;
 // The day that a well-formed FORMAT_DATE names.
 [[nodiscard]] absl::CivilDay Day(const std::string& iso_day);
 
-// Whole years; 0 where there are no details (erased).
+// Whole years; 0 where the day of birth is not known: erased, or not disclosed by the partner whose case it is.
 [[nodiscard]] int AgeOf(const v1::Person& person, absl::CivilDay on);
+// An age for whom only the band is known: the lowest of it, but a child's highest.
+[[nodiscard]] int YoungestIn(v1::AgeBand band);
 [[nodiscard]] bool IsChild(const v1::Person& person, absl::CivilDay on);
 
 // Those who return: the person, and the members of the household who return too.

@@ -175,6 +175,10 @@ engine::Decision PersonDecider::Decide(const State& person,
   }
   const auto& other = context.Related<v1::Person>(request.other_person_id());
   if (auto wrong = CheckActive(other); !wrong.ok()) return wrong;
+  // What a partner sent is erased when the partner asks: nothing of ours may hang on it.
+  if (same && person.source_node().empty() && !other.source_node().empty()) {
+    return Refuse(v1::REASON_KEEP_OWN_RECORD);
+  }
   const auto* suspicion = Between(person, other);
   if (suspicion == nullptr || !IsOpen(*suspicion)) return Refuse(v1::REASON_NO_SUSPICION);
   const std::string& case_id = person.open_case_id();

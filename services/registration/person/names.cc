@@ -101,12 +101,17 @@ v1::SearchKeys SearchKeysOf(const v1::PersonDetails& details, const Blind& blind
     keys.add_name_tokens(std::move(token));
   }
   std::set<std::string> documents;
-  for (const auto& document : details.documents()) documents.insert(DocumentHash(document, blind));
+  for (const auto& document : details.documents()) {
+    // A partner may disclose that there is a document and not its number: that finds nobody.
+    if (!FoldNumber(document.number()).empty()) documents.insert(DocumentHash(document, blind));
+  }
   for (const std::string& hash : documents) {
     auto* claim = keys.add_claims();
     claim->set_kind(v1::CLAIM_KIND_DOCUMENT);
     claim->set_hash(hash);
   }
+  // Nor does a name without a day of birth, or the other way round.
+  if (keys.name_tokens().empty() || details.birth_date().empty()) return keys;
   auto* claim = keys.add_claims();
   claim->set_kind(v1::CLAIM_KIND_IDENTITY);
   claim->set_hash(IdentityHash(details, blind));

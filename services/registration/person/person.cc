@@ -18,28 +18,9 @@ using status::Refuse;
 using status::RefuseField;
 using time::ToTimestamp;
 
-void NameClaims(const v1::SearchKeys& keys, engine::Names& names) {
-  for (const auto& claim : keys.claims()) {
-    if (claim.kind() == v1::CLAIM_KIND_DOCUMENT) {
-      names.Add<v1::DocumentClaim>(claim.hash());
-    } else {
-      names.Add<v1::IdentityClaim>(claim.hash());
-    }
-  }
-}
-
 bool Holds(const v1::SearchKeys& keys, const std::string& hash) {
   return std::any_of(keys.claims().begin(), keys.claims().end(),
                      [&](const auto& claim) { return claim.hash() == hash; });
-}
-
-// Claims that only the old details gave rise to. Those taken over from a duplicate stay.
-void ReleaseOutdated(const v1::Person& person, const v1::SearchKeys& keys, engine::Events& events) {
-  for (const auto& held : person.search_keys().claims()) {
-    if (held.inherited_from().empty() && !Holds(keys, held.hash())) {
-      ReleaseClaim(held, person.id(), events);
-    }
-  }
 }
 
 bool SameMeans(const v1::PayoutAccount& a, const v1::PayoutAccount& b) {
@@ -61,6 +42,24 @@ absl::Status CheckDuplicatesErased(const v1::Person& person, const engine::Conte
 }
 
 }  // namespace
+
+void NameClaims(const v1::SearchKeys& keys, engine::Names& names) {
+  for (const auto& claim : keys.claims()) {
+    if (claim.kind() == v1::CLAIM_KIND_DOCUMENT) {
+      names.Add<v1::DocumentClaim>(claim.hash());
+    } else {
+      names.Add<v1::IdentityClaim>(claim.hash());
+    }
+  }
+}
+
+void ReleaseOutdated(const v1::Person& person, const v1::SearchKeys& keys, engine::Events& events) {
+  for (const auto& held : person.search_keys().claims()) {
+    if (held.inherited_from().empty() && !Holds(keys, held.hash())) {
+      ReleaseClaim(held, person.id(), events);
+    }
+  }
+}
 
 absl::Status CheckActive(const v1::Person& person) {
   if (person.state() == v1::PERSON_STATE_UNSPECIFIED) return Refuse(v1::REASON_PERSON_NOT_FOUND);
@@ -104,6 +103,8 @@ void PersonDecider::Apply(State& person, const v1::PersonRegistered& event) {
   *person.mutable_vulnerabilities() = event.vulnerabilities();
   *person.mutable_search_keys() = event.search_keys();
   person.set_responsible_organisation(event.responsible_organisation());
+  person.set_source_node(event.source_node());
+  person.set_details_source(event.source_node());
   *person.mutable_registered_time() = event.registered_time();
   *person.mutable_updated_time() = event.registered_time();
 }
@@ -142,6 +143,7 @@ void PersonDecider::Apply(State& person, const v1::PersonUpdated& event) {
     if (!held.inherited_from().empty() && !Holds(keys, held.hash())) *keys.add_claims() = held;
   }
   *person.mutable_search_keys() = std::move(keys);
+  person.set_details_source(event.source_node());
   *person.mutable_updated_time() = event.updated_time();
 }
 
@@ -231,18 +233,8 @@ void NameErase(const v1::Person& person, engine::Names& names) {
 
 // Erasing closes what is open and ends in every aggregate that knows of the person, so that nothing personal is left
 // and nobody waits for an answer about a person who is gone.
-engine::Decision PersonDecider::Decide(const State& person, const v1::ErasePersonRequest& request,
-                                       const engine::Context& context) {
-  if (person.state() == v1::PERSON_STATE_ERASED) return Refuse(v1::REASON_PERSON_ERASED);
-  if (auto wrong = CheckDuplicatesErased(person, context); !wrong.ok()) return wrong;
-  if (!person.open_case_id().empty()) {
-    const auto& open_case = context.Related<v1::Case>(person.open_case_id());
-    if (!open_case.centre().empty()) return Refuse(v1::REASON_CASE_LODGED);
-    if (request.reason().empty() && AnyConsentHolds(open_case, time::DayOf(context.now))) {
-      return Refuse(v1::REASON_PERSON_HAS_OPEN_CASE);
-    }
-  }
-  engine::Events events;
+void EraseAll(const v1::Person& person, v1::ErasureBasis basis, const std::string& reason,
+              const std::string& asked_by, const engine::Context& context, engine::Events& events) {
   if (!person.open_case_id().empty()) {
     CloseWithin(person.open_case_id(), v1::CLOSE_REASON_WITHDRAWN, context, events);
     events.Add(CaseClosedFor(person.id(), person.open_case_id()));
@@ -261,14 +253,30 @@ engine::Decision PersonDecider::Decide(const State& person, const v1::ErasePerso
   for (const auto& case_id : person.case_ids()) {
     v1::CaseErased erased;
     erased.set_case_id(case_id);
+    erased.set_source_node(asked_by);
     events.AddTo<v1::Case>(case_id, erased);
   }
   v1::PersonErased event;
   event.set_person_id(person.id());
-  event.set_basis(request.basis());
-  event.set_reason(request.reason());
+  event.set_basis(basis);
+  event.set_reason(reason);
   *event.mutable_erased_time() = ToTimestamp(context.now);
   events.Add(event);
+}
+
+engine::Decision PersonDecider::Decide(const State& person, const v1::ErasePersonRequest& request,
+                                       const engine::Context& context) {
+  if (person.state() == v1::PERSON_STATE_ERASED) return Refuse(v1::REASON_PERSON_ERASED);
+  if (auto wrong = CheckDuplicatesErased(person, context); !wrong.ok()) return wrong;
+  if (!person.open_case_id().empty()) {
+    const auto& open_case = context.Related<v1::Case>(person.open_case_id());
+    if (!open_case.centre().empty()) return Refuse(v1::REASON_CASE_LODGED);
+    if (request.reason().empty() && AnyConsentHolds(open_case, time::DayOf(context.now))) {
+      return Refuse(v1::REASON_PERSON_HAS_OPEN_CASE);
+    }
+  }
+  engine::Events events;
+  EraseAll(person, request.basis(), request.reason(), /*asked_by=*/"", context, events);
   return events;
 }
 

@@ -47,6 +47,13 @@ struct PersonDecider {
                                  const engine::Context&);
   static engine::Decision Decide(const State&, const v1::ErasePersonRequest&,
                                  const engine::Context&);
+  // border/incoming_person.cc
+  static engine::Decision Decide(const State&, const v1::ReceiveCaseRequest&,
+                                 const engine::Context&);
+  static engine::Decision Decide(const State&, const v1::ReceiveDisclosureRequest&,
+                                 const engine::Context&);
+  static engine::Decision Decide(const State&, const v1::ErasePartnerDataRequest&,
+                                 const engine::Context&);
   // duplicates.cc
   static engine::Decision Decide(const State&, const v1::ResolveDuplicateRequest&,
                                  const engine::Context&);
@@ -81,6 +88,7 @@ void NameUpdate(const v1::UpdatePersonRequest&, const v1::Person&, const Blind&,
 void NameErase(const v1::Person&, engine::Names&);
 void NameResolve(const v1::ResolveDuplicateRequest&, const v1::Person&, engine::Names&);
 void NameTell(const v1::Person&, engine::Names&);
+void NameClaims(const v1::SearchKeys& keys, engine::Names& names);
 
 // Refusal unless the record is in use.
 [[nodiscard]] absl::Status CheckActive(const v1::Person& person);
@@ -90,6 +98,14 @@ void NameTell(const v1::Person&, engine::Names&);
 void ClaimAndSuspect(const v1::Person& person, const std::string& person_id,
                      const v1::SearchKeys& keys, const engine::Context& context,
                      engine::Events& events);
+
+// Releases the claims that only the old details gave rise to. Those taken over from a duplicate stay.
+void ReleaseOutdated(const v1::Person& person, const v1::SearchKeys& keys, engine::Events& events);
+
+// Erases the person and all the person's cases, closing what is open. `asked_by`: the partner that asked for it; empty
+// where this node decided. NameErase has named what is touched.
+void EraseAll(const v1::Person& person, v1::ErasureBasis basis, const std::string& reason,
+              const std::string& asked_by, const engine::Context& context, engine::Events& events);
 
 // The person's suspicion of being the same as `other_person_id`; null where there is none.
 [[nodiscard]] const v1::DuplicateSuspicion* FindSuspicion(const v1::Person& person,
