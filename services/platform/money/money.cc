@@ -216,7 +216,7 @@ std::string Format(const Money& amount, Language language) {
   std::string digits = absl::StrCat(amount.minor_units() < 0 ? ~bits + 1 : bits);
   if (digits.size() <= decimals) digits.insert(0, decimals + 1 - digits.size(), '0');
   const std::string minor = digits.substr(digits.size() - decimals);
-  digits.resize(digits.size() - decimals);
+  digits.erase(digits.size() - decimals);
 
   std::string out = amount.minor_units() < 0 ? "-" : "";
   out.append(Grouped(digits, french ? "\u00A0" : ","));
