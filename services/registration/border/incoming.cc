@@ -123,7 +123,10 @@ absl::StatusOr<std::shared_ptr<const Message>> FetchDisclosed(engine::FactCall& 
   request.set_purpose("incoming-case");
   const absl::Status called =
       call.Call("sankofa.exchange.v1.ExchangeService/GetReceivedDisclosure", request, *disclosed);
-  if (!called.ok() && called.code() != absl::StatusCode::kNotFound) return called;
+  // Nothing was disclosed, or it is erased.
+  const bool nothing = called.code() == absl::StatusCode::kNotFound ||
+                       called.code() == absl::StatusCode::kFailedPrecondition;
+  if (!called.ok() && !nothing) return called;
   return std::shared_ptr<const Message>(std::move(disclosed));
 }
 

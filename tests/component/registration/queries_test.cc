@@ -6,6 +6,8 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "sankofa/exchange/v1/exchange_service.pb.h"
+#include "services/platform/crypto/sign.h"
 #include "services/platform/engine/engine.h"
 #include "services/platform/postgres/store.h"
 #include "services/platform/time/time.h"
@@ -83,12 +85,15 @@ class QueriesTest : public ::testing::Test {
   }
 
   template <class Request>
-  absl::StatusOr<std::string> Try(Request request, absl::Time now = Morning()) {
+  absl::StatusOr<std::string> Try(
+      Request request, absl::Time now = Morning(),
+      std::shared_ptr<const google::protobuf::Message> facts = nullptr) {
     request.set_request_id(test::NextRequestId());
     engine::CommandCall call;
     call.request = std::make_shared<Request>(std::move(request));
     call.actor = call_->who;
     call.now = now;
+    call.facts = std::move(facts);
     auto outcome = engine_.Execute(*session_, std::vector{call}).front();
     if (!outcome.ok()) return outcome.status();
     const auto& answer = **outcome;
@@ -149,14 +154,74 @@ class QueriesTest : public ::testing::Test {
     return ids;
   }
 
+  // Tells of a partner that runs a node.
+  void Meet(const std::string& partner) {
+    v1::NotePartnerRequest request;
+    request.set_partner_id(partner);
+    request.set_runs_node(true);
+    request.set_active(true);
+    Must(request);
+  }
+  // A case of FR arrives here, submitted, with these details disclosed. The person made for it.
+  std::string Receive(const std::string& case_id, const v1::PersonDetails& details) {
+    auto facts = std::make_shared<exchange::v1::ReceivedDisclosure>();
+    auto& disclosure = *facts->add_disclosures();
+    disclosure.set_purpose(v1::CONSENT_PURPOSE_REINTEGRATION);
+    *disclosure.mutable_person()->mutable_details() = details;
+    v1::ReceiveCaseRequest request;
+    request.set_case_id(case_id);
+    request.set_sender("fr");
+    request.add_purposes(v1::CONSENT_PURPOSE_REINTEGRATION);
+    auto& told = *request.mutable_registered();
+    told.set_case_id(case_id);
+    told.set_origin_country("CM");
+    told.set_host_country("FR");
+    told.set_programme("ofii-cm-2017");
+    told.set_partner("cm");
+    *told.mutable_registered_time() = time::ToTimestamp(Morning());
+    auto person = Try(request, Morning(), facts);
+    EXPECT_TRUE(person.ok()) << person.status();
+    v1::ReceiveCaseFactRequest submitted;
+    submitted.set_case_id(case_id);
+    submitted.set_sender("fr");
+    submitted.mutable_submitted()->set_case_id(case_id);
+    submitted.mutable_submitted()->set_submission(1);
+    Must(submitted);
+    return person.ok() ? *person : std::string();
+  }
+
+  // A case opened here that FR has accepted.
+  std::string OwnAccepted() {
+    v1::RegisterCaseRequest open;
+    open.set_person_id(Register(Adult()));
+    *open.mutable_header() = Header();
+    open.mutable_header()->set_partner("fr");
+    const std::string case_id = Must(open);
+    auto consent = Consent(case_id);
+    consent.set_partner("fr");
+    Must(consent);
+    Must(ForCase<v1::SubmitCaseRequest>(case_id));
+    v1::ReceiveCaseFactRequest accepted;
+    accepted.set_case_id(case_id);
+    accepted.set_sender("fr");
+    accepted.mutable_accepted()->set_case_id(case_id);
+    accepted.mutable_accepted()->set_submission(1);
+    Must(accepted);
+    return case_id;
+  }
+
   postgres::testing::Database database_{Definition().migrations};
   engine::Registry registry_;
   rpc::Queries queries_;
   std::unique_ptr<crypto::Vault> vault_ = *crypto::Vault::FromBytes(std::string(32, 'k'));
   postgres::Pool pool_{database_.options(), 4};
   postgres::PostgresStore store_{pool_, {.schema = database_.service()}};
-  engine::Engine engine_{
-      {.node = "cm", .country = "CM", .service = "registration"}, registry_, *vault_};
+  engine::Engine engine_{{.node = "cm",
+                          .country = "CM",
+                          .service = "registration",
+                          .signer = *crypto::Signer::FromSeed(std::string(32, 's'))},
+                         registry_,
+                         *vault_};
   std::unique_ptr<engine::StoreSession> session_;
   std::optional<TestCall> call_;
 };
@@ -398,6 +463,157 @@ TEST_F(QueriesTest, ReferralsAreShownToThoseConcerned) {
   call_->who.organisation = "bank";
   EXPECT_EQ(Reason(Ask<v1::Referral>(get).status()), "NOT_ALLOWED");
   EXPECT_THAT(call_->read_personal, IsEmpty());
+}
+
+// --- Across borders ---
+
+TEST_F(QueriesTest, APartnersCaseIsFoundLikeAnyOther) {
+  auto details = Adult();
+  AddDocument(details, "CM-12");
+  const std::string own = Register(details);
+  const std::string case_id = test::NextRequestId();
+  v1::PersonDetails part;
+  *part.add_documents() = details.documents(0);
+  part.set_family_names("Test-Abroad");
+  const std::string person = Receive(case_id, part);
+  EXPECT_THAT(FoundByName("abroad"), ElementsAre(person));
+  v1::ListCasesRequest list;
+  EXPECT_THAT(Listed(list), ElementsAre(case_id));
+  v1::CheckEligibilityRequest check;
+  check.set_case_id(case_id);
+  const auto eligibility = Ask<v1::CheckEligibilityResponse>(check);
+  ASSERT_TRUE(eligibility.ok()) << eligibility.status();
+  EXPECT_TRUE(eligibility->duplicate_open()) << "the document is known here";
+  EXPECT_TRUE(eligibility->consent_valid());
+  // What came from FR goes back to FR, with nothing personal, and to nobody else.
+  v1::GetDisclosureRequest disclosure;
+  disclosure.set_case_id(case_id);
+  disclosure.set_partner("fr");
+  disclosure.set_purpose(v1::CONSENT_PURPOSE_REINTEGRATION);
+  const auto disclosed = Ask<v1::Disclosure>(disclosure);
+  ASSERT_TRUE(disclosed.ok()) << disclosed.status();
+  EXPECT_THAT(disclosed->scopes(), IsEmpty());
+  EXPECT_FALSE(disclosed->person().has_details());
+  disclosure.set_partner("eu");
+  EXPECT_EQ(Reason(Ask<v1::Disclosure>(disclosure).status()), "NO_VALID_CONSENT");
+
+  // FR asks to erase: it can't be found or read any more; the own record stays.
+  v1::ErasePartnerDataRequest erase;
+  erase.set_case_id(case_id);
+  erase.set_sender("fr");
+  erase.set_erasure_id("erasure");
+  Must(erase);
+  EXPECT_THAT(FoundByName("abroad"), IsEmpty());
+  v1::GetPersonRequest get;
+  get.set_person_id(person);
+  get.set_purpose(v1::READ_PURPOSE_CASE_WORK);
+  EXPECT_FALSE(Ask<v1::Person>(get)->has_details());
+  get.set_person_id(own);
+  EXPECT_TRUE(Ask<v1::Person>(get)->has_details());
+  const auto keys = call_->Sql(
+      "select count(*) from subject_key where subject_id = any($1::text[]) and wrapped is null",
+      {postgres::ArrayLiteral(std::vector<std::string>{person, case_id})});
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  EXPECT_EQ(keys->integer(0, 0), 2) << "both keys are destroyed";
+}
+
+TEST_F(QueriesTest, WhatWasErasedBeforeItCameLeavesNoRow) {
+  v1::ErasePartnerDataRequest erase;
+  erase.set_case_id(test::NextRequestId());
+  erase.set_sender("fr");
+  erase.set_erasure_id("erasure");
+  ASSERT_TRUE(Try(erase).ok());
+  EXPECT_THAT(Listed(v1::ListCasesRequest()), IsEmpty());
+  v1::GetCaseRequest get;
+  get.set_case_id(erase.case_id());
+  EXPECT_TRUE(Ask<v1::Case>(get)->erased());
+}
+
+TEST_F(QueriesTest, HandOversAreListedByCaseAndState) {
+  Meet("fr");
+  const std::string theirs = test::NextRequestId();
+  Receive(theirs, Adult());
+  v1::AcceptCaseRequest accept;
+  accept.set_case_id(theirs);
+  Must(accept);
+  v1::OfferHandOverRequest offer;
+  offer.set_case_id(theirs);
+  offer.set_to_partner("fr");
+  *offer.mutable_answer_due_time() = time::ToTimestamp(Days(7));
+  EXPECT_EQ(Reason(Try(offer).status()), "NOT_RESPONSIBLE") << "FR answers for it";
+
+  std::vector<std::string> cases;
+  std::vector<std::string> hand_overs;
+  for (int i = 0; i < 3; ++i) {
+    cases.push_back(OwnAccepted());
+    offer.set_case_id(cases.back());
+    hand_overs.push_back(Must(offer, Morning() + absl::Seconds(i)));
+  }
+  v1::ListHandOversRequest list;
+  list.set_page_size(2);
+  auto page = Ask<v1::ListHandOversResponse>(list);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->hand_overs_size(), 2);
+  EXPECT_EQ(page->hand_overs(0).hand_over_id(), hand_overs[2]);
+  EXPECT_EQ(page->hand_overs(0).to_node(), "fr");
+  list.set_page_token(page->next_page_token());
+  page = Ask<v1::ListHandOversResponse>(list);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->hand_overs_size(), 1);
+  EXPECT_EQ(page->hand_overs(0).hand_over_id(), hand_overs[0]);
+  EXPECT_THAT(page->next_page_token(), IsEmpty());
+
+  v1::ListHandOversRequest of_case;
+  of_case.set_case_id(cases[1]);
+  EXPECT_EQ(Ask<v1::ListHandOversResponse>(of_case)->hand_overs(0).hand_over_id(), hand_overs[1]);
+  of_case.set_state(v1::HAND_OVER_STATE_LAPSED);
+  EXPECT_EQ(Ask<v1::ListHandOversResponse>(of_case)->hand_overs_size(), 0);
+  v1::GetHandOverRequest get;
+  get.set_hand_over_id(hand_overs[1]);
+  const auto shown = Ask<v1::HandOver>(get);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_EQ(shown->case_id(), cases[1]);
+  EXPECT_FALSE(shown->releaser().signature().empty());
+  EXPECT_TRUE(call_->read.contains(cases[1]));
+}
+
+TEST_F(QueriesTest, AReferralIsDisclosedToThePartnerThatIsAsked) {
+  Meet("fr");
+  const std::string case_id = Open(Register(Adult()));
+  auto consent = Consent(case_id);
+  consent.set_purpose(v1::CONSENT_PURPOSE_REFERRAL);
+  consent.set_partner("fr");
+  Must(consent);
+  v1::SendReferralRequest send;
+  send.set_case_id(case_id);
+  send.set_to_organisation("fr");
+  send.set_need(v1::NEED_HEALTH);
+  send.set_reason("needs a check-up");
+  *send.mutable_answer_due_time() = time::ToTimestamp(Days(3));
+  const std::string id = Must(send);
+  v1::GetDisclosureRequest request;
+  request.set_case_id(case_id);
+  request.set_partner("fr");
+  request.set_purpose(v1::CONSENT_PURPOSE_REFERRAL);
+  auto disclosure = Ask<v1::Disclosure>(request);
+  ASSERT_TRUE(disclosure.ok()) << disclosure.status();
+  EXPECT_EQ(disclosure->referrals_size(), 0) << "the consent does not name it";
+
+  consent.add_scopes("referrals");
+  Must(consent);
+  disclosure = Ask<v1::Disclosure>(request);
+  ASSERT_TRUE(disclosure.ok()) << disclosure.status();
+  ASSERT_EQ(disclosure->referrals_size(), 1);
+  EXPECT_EQ(disclosure->referrals(0).id(), id);
+  EXPECT_EQ(disclosure->referrals(0).need(), v1::NEED_HEALTH);
+  EXPECT_EQ(disclosure->referrals(0).reason(), "needs a check-up");
+  EXPECT_TRUE(call_->read_personal.contains(id));
+
+  v1::RevokeReferralRequest revoke;
+  revoke.set_referral_id(id);
+  revoke.set_reason("no longer");
+  Must(revoke);
+  EXPECT_EQ(Ask<v1::Disclosure>(request)->referrals_size(), 0) << "it is over";
 }
 
 TEST_F(QueriesTest, CentresAreListedWithTheirPlaces) {
