@@ -2,7 +2,9 @@
 
 #include "services/validation/case_file.h"
 #include "services/validation/committee.h"
+#include "services/validation/forwarded_vote.h"
 #include "services/validation/life_project.h"
+#include "services/validation/partner_node.h"
 #include "services/validation/session.h"
 #include "services/validation/voting.h"
 
@@ -77,6 +79,12 @@ void BindSession(Registry& registry) {
   registry.Command<SessionDecider, v1::RecordAttendanceRequest>({.id = id});
   registry.Command<SessionDecider, v1::DeclareInterestRequest>({.id = id});
   registry.Command<SessionDecider, v1::CastVoteRequest>({.id = id});
+  registry.Command<SessionDecider, v1::ReceiveVoteRequest>(
+      {.target = Target::kEither,
+       .id = id,
+       .names = [](const v1::ReceiveVoteRequest& request, const v1::Session&, Names& names) {
+         names.Add<v1::ForwardedVote>(request.vote().vote_id());
+       }});
   registry.Command<SessionDecider, v1::MarkApplicantAbsentRequest>({.id = id, .names = project});
   registry.Command<SessionDecider, v1::DecideProjectRequest>(
       {.id = id,
@@ -89,6 +97,17 @@ void BindSession(Registry& registry) {
   registry.Command<SessionDecider, v1::CloseSessionRequest>({.id = id, .names = agenda});
 }
 
+void BindForwardedVote(Registry& registry) {
+  registry.Command<PartnerNodeDecider, v1::NotePartnerRequest>(
+      {.target = Target::kEither, .id = [](const auto& request) { return request.partner_id(); }});
+  registry.Command<ForwardedVoteDecider, v1::ForwardVoteRequest>(
+      {.target = Target::kNew, .names = [](const auto& request, const auto&, Names& names) {
+         names.Add<v1::PartnerNode>(request.to_node());
+       }});
+  registry.Command<ForwardedVoteDecider, v1::ReceiveVoteAnswerRequest>(
+      {.id = [](const auto& request) { return request.vote_id(); }});
+}
+
 }  // namespace
 
 void BindCommands(Registry& registry) {
@@ -96,6 +115,7 @@ void BindCommands(Registry& registry) {
   BindLifeProject(registry);
   BindCommittee(registry);
   BindSession(registry);
+  BindForwardedVote(registry);
 }
 
 }  // namespace sankofa::validation

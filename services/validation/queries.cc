@@ -209,6 +209,10 @@ void BindQueries(rpc::Queries& queries) {
       [](QueryCall& call, const v1::GetSessionRequest& request) {
         return LoadSession(call, request.session_id());
       });
+  queries.On<v1::GetForwardedVoteRequest, v1::ForwardedVote>(
+      [](QueryCall& call, const v1::GetForwardedVoteRequest& request) {
+        return call.Load<v1::ForwardedVote>(request.vote_id());
+      });
   queries.On<v1::GetMinutesRequest, v1::GetMinutesResponse>(GetMinutes);
   queries.On<v1::CheckProjectRequest, v1::CheckProjectResponse>(CheckProject);
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "sankofa/exchange/v1/exchange_events.pb.h"
+#include "sankofa/exchange/v1/feed.pb.h"
 #include "sankofa/registration/v1/registration_events.pb.h"
 #include "sankofa/validation/v1/validation_internal.pb.h"
 
@@ -50,9 +52,69 @@ v1::CaseStanding StandingOf(reg::CaseState state) {
   }
 }
 
+// --- What exchange tells ---
+
+void NotePartner(const exchange::v1::Partner& partner, Commands& out) {
+  v1::NotePartnerRequest request;
+  request.set_partner_id(partner.id());
+  request.set_runs_node(partner.kind() == exchange::v1::PARTNER_KIND_NODE);
+  request.set_active(partner.state() != exchange::v1::PARTNER_STATE_SUSPENDED);
+  out.Add(std::move(request));
+}
+
+template <class Event>
+void OnPartner(engine::Reactions& reactions) {
+  reactions.On<Event>([](const Event& event, const EventMeta& /*meta*/, Commands& out) {
+    NotePartner(event.partner(), out);
+  });
+}
+
+template <class Event>
+void OnPartnerStanding(engine::Reactions& reactions, bool active) {
+  reactions.On<Event>([active](const Event& event, const EventMeta& /*meta*/, Commands& out) {
+    v1::NotePartnerRequest request;
+    request.set_partner_id(event.partner_id());
+    request.set_active(active);
+    out.Add(std::move(request));
+  });
+}
+
+// Votes that cross a border. What can't be read is refused by the command.
+void TakeUpdate(const exchange::v1::UpdateReceived& received, Commands& out) {
+  exchange::v1::FeedEvent event;
+  if (!event.ParseFromString(received.event())) return;
+  if (event.type() == v1::VoteForwarded::descriptor()->full_name()) {
+    v1::ReceiveVoteRequest request;
+    v1::VoteForwarded& vote = *request.mutable_vote();
+    const bool fits =
+        vote.ParseFromString(event.payload()) && vote.case_id() == received.subject_id();
+    if (!fits) vote.Clear();
+    request.set_session_id(vote.session_id());
+    request.set_sender(received.sender());
+    out.Add(std::move(request));
+  } else if (event.type() == v1::VoteAnswered::descriptor()->full_name()) {
+    v1::ReceiveVoteAnswerRequest request;
+    if (!request.mutable_answer()->ParseFromString(event.payload())) request.clear_answer();
+    request.set_vote_id(request.answer().vote_id());
+    request.set_sender(received.sender());
+    out.Add(std::move(request));
+  }
+}
+
+void ReactToPartners(engine::Reactions& reactions) {
+  OnPartner<exchange::v1::PartnerRegistered>(reactions);
+  OnPartner<exchange::v1::PartnerChanged>(reactions);
+  OnPartnerStanding<exchange::v1::PartnerSuspended>(reactions, false);
+  OnPartnerStanding<exchange::v1::PartnerResumed>(reactions, true);
+  reactions.On<exchange::v1::UpdateReceived>([](const exchange::v1::UpdateReceived& event,
+                                                const EventMeta& /*meta*/,
+                                                Commands& out) { TakeUpdate(event, out); });
+}
+
 }  // namespace
 
 void React(engine::Reactions& reactions) {
+  ReactToPartners(reactions);
   reactions.On<reg::CaseRegistered>(
       [](const reg::CaseRegistered& event, const EventMeta& meta, Commands& out) {
         v1::OpenCaseFileRequest request;

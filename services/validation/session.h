@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "sankofa/validation/v1/session.pb.h"
 #include "sankofa/validation/v1/validation_events.pb.h"
+#include "sankofa/validation/v1/validation_internal.pb.h"
 #include "sankofa/validation/v1/validation_service.pb.h"
 #include "services/platform/engine/decider.h"
 
@@ -45,6 +46,9 @@ struct SessionDecider {
   static engine::Decision Decide(const State& session, const v1::DeclareInterestRequest& request,
                                  const engine::Context& context);
   static engine::Decision Decide(const State& session, const v1::CastVoteRequest& request,
+                                 const engine::Context& context);
+  // A vote that was cast at a partner's node: by the same rules. Touches the ForwardedVote, which gets the answer.
+  static engine::Decision Decide(const State& session, const v1::ReceiveVoteRequest& request,
                                  const engine::Context& context);
   // Touches the LifeProject.
   static engine::Decision Decide(const State& session,

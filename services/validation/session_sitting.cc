@@ -6,6 +6,7 @@
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "sankofa/validation/v1/case_file.pb.h"
 #include "sankofa/validation/v1/committee.pb.h"
+#include "sankofa/validation/v1/forwarded_vote.pb.h"
 #include "sankofa/validation/v1/life_project.pb.h"
 #include "sankofa/validation/v1/validation_reason.pb.h"
 #include "services/platform/money/money.h"
@@ -38,8 +39,10 @@ bool IsSecretary(const Context& context) {
   return std::find(roles.begin(), roles.end(), kSecretary) != roles.end();
 }
 
+// A seat that votes through a partner's node is held by a subject of that node's tokens: nobody here is meant by it.
 bool SitsIn(const v1::SessionSeat& seat, const Context& context) {
-  return !context.actor.subject.empty() && OccupantOf(seat) == context.actor.subject;
+  return seat.seat().node().empty() && !context.actor.subject.empty() &&
+         OccupantOf(seat) == context.actor.subject;
 }
 
 // The secretary, or who presides; with a project, over that project.
@@ -235,6 +238,82 @@ absl::StatusOr<v1::AgendaOutcome> OutcomeOfVotes(const v1::Session& session,
   return v1::AGENDA_OUTCOME_ADJOURNED;
 }
 
+// A vote as it is to be counted, cast here or at a partner's node.
+struct Ballot {
+  const std::string& project_id;
+  const std::string& seat_code;
+  v1::VoteValue value;
+  const Money* proposed;  // null: none
+  const std::string& subject;
+  const std::string& node;  // empty: here
+};
+
+absl::Status CheckProposal(const Ballot& ballot, const v1::AgendaItem& item) {
+  if (ballot.proposed == nullptr) return absl::OkStatus();
+  if (ballot.value != v1::VOTE_VALUE_FOR) {
+    return RefuseField(v1::REASON_AMOUNT_WITHOUT_APPROVAL, "proposed_amount");
+  }
+  if (auto ok = CheckAmount(*ballot.proposed, "proposed_amount"); !ok.ok()) return ok;
+  if (!money::SameCurrency(*ballot.proposed, item.requested())) {
+    return RefuseField(v1::REASON_CURRENCY_DIFFERS, "proposed_amount.currency");
+  }
+  if (ballot.proposed->minor_units() > item.requested().minor_units()) {
+    return RefuseField(v1::REASON_AMOUNT_OVER_REQUEST, "proposed_amount");
+  }
+  return absl::OkStatus();
+}
+
+// The rules of a vote. Through which node it came makes no difference to any of them.
+absl::StatusOr<v1::VoteCast> Count(const v1::Session& session, const Ballot& ballot,
+                                   const Context& context) {
+  const auto item = OpenItem(session, ballot.project_id);
+  if (!item.ok()) return item.status();
+  const v1::SessionSeat* seat = FindSeat(session, ballot.seat_code);
+  if (seat == nullptr) return RefuseField(v1::REASON_SEAT_UNKNOWN, "seat_code");
+  if (seat->seat().node() != ballot.node) return Refuse(v1::REASON_SEAT_OF_ANOTHER_NODE);
+  if (!IsPresent(*seat)) return Refuse(v1::REASON_SEAT_ABSENT);
+  if (ballot.subject.empty() || OccupantOf(*seat) != ballot.subject) {
+    return Refuse(v1::REASON_NOT_SEAT_HOLDER);
+  }
+  if (seat->seat().without_vote()) return Refuse(v1::REASON_SEAT_HAS_NO_VOTE);
+  if (HasInterest(**item, ballot.seat_code)) return Refuse(v1::REASON_INTEREST_DECLARED);
+  if (HasVoted(**item, ballot.seat_code)) return Refuse(v1::REASON_ALREADY_VOTED);
+  if (auto wrong = CheckProposal(ballot, **item); !wrong.ok()) return wrong;
+  v1::VoteCast event;
+  event.set_session_id(session.id());
+  event.set_project_id(ballot.project_id);
+  v1::Vote& vote = *event.mutable_vote();
+  vote.set_seat_code(ballot.seat_code);
+  vote.set_value(ballot.value);
+  if (ballot.proposed != nullptr) *vote.mutable_proposed_amount() = *ballot.proposed;
+  vote.set_subject(ballot.subject);
+  vote.set_node(ballot.node);
+  *vote.mutable_cast_time() = time::ToTimestamp(context.now);
+  return event;
+}
+
+// What a partner sent went through no check of form.
+absl::StatusOr<v1::VoteCast> CountForwarded(const v1::Session& session,
+                                            const v1::VoteForwarded& told,
+                                            const std::string& sender, const Context& context) {
+  if (session.id().empty()) return Refuse(v1::REASON_SESSION_UNKNOWN);
+  if (!v1::VoteValue_IsValid(told.value()) || told.value() == v1::VOTE_VALUE_UNSPECIFIED) {
+    return RefuseField(common::v1::REASON_INVALID_FIELD, "value");
+  }
+  const v1::AgendaItem* item = FindItem(session, told.project_id());
+  if (item != nullptr && item->case_id() != told.case_id()) {
+    return RefuseField(v1::REASON_PROJECT_NOT_ON_AGENDA, "project_id");
+  }
+  return Count(session,
+               {.project_id = told.project_id(),
+                .seat_code = told.seat_code(),
+                .value = told.value(),
+                .proposed = told.has_proposed_amount() ? &told.proposed_amount() : nullptr,
+                .subject = told.subject(),
+                .node = sender},
+               context);
+}
+
 }  // namespace
 
 Decision SessionDecider::Decide(const State& session, const v1::OpenSessionRequest& request,
@@ -286,8 +365,9 @@ Decision SessionDecider::Decide(const State& session, const v1::DeclareInterestR
   const v1::SessionSeat* seat = FindSeat(session, request.seat_code());
   if (seat == nullptr) return RefuseField(v1::REASON_SEAT_UNKNOWN, "seat_code");
   const std::string& caller = context.actor.subject;
-  const bool own = !caller.empty() && (caller == seat->seat().holder_subject() ||
-                                       caller == seat->seat().deputy_subject());
+  const bool own =
+      seat->seat().node().empty() && !caller.empty() &&
+      (caller == seat->seat().holder_subject() || caller == seat->seat().deputy_subject());
   if (!own && !IsSecretary(context)) return Refuse(v1::REASON_NOT_SEAT_HOLDER);
   if (HasInterest(**item, request.seat_code())) return Events();
   v1::InterestDeclared event;
@@ -299,39 +379,47 @@ Decision SessionDecider::Decide(const State& session, const v1::DeclareInterestR
 
 Decision SessionDecider::Decide(const State& session, const v1::CastVoteRequest& request,
                                 const Context& context) {
-  const auto item = OpenItem(session, request.project_id());
-  if (!item.ok()) return item.status();
-  const v1::SessionSeat* seat = FindSeat(session, request.seat_code());
-  if (seat == nullptr) return RefuseField(v1::REASON_SEAT_UNKNOWN, "seat_code");
-  if (!IsPresent(*seat)) return Refuse(v1::REASON_SEAT_ABSENT);
-  if (!SitsIn(*seat, context)) return Refuse(v1::REASON_NOT_SEAT_HOLDER);
-  if (seat->seat().without_vote()) return Refuse(v1::REASON_SEAT_HAS_NO_VOTE);
-  if (HasInterest(**item, request.seat_code())) return Refuse(v1::REASON_INTEREST_DECLARED);
-  if (HasVoted(**item, request.seat_code())) return Refuse(v1::REASON_ALREADY_VOTED);
-  if (request.has_proposed_amount()) {
-    const Money& proposed = request.proposed_amount();
-    if (request.value() != v1::VOTE_VALUE_FOR) {
-      return RefuseField(v1::REASON_AMOUNT_WITHOUT_APPROVAL, "proposed_amount");
-    }
-    if (auto ok = CheckAmount(proposed, "proposed_amount"); !ok.ok()) return ok;
-    if (!money::SameCurrency(proposed, (*item)->requested())) {
-      return RefuseField(v1::REASON_CURRENCY_DIFFERS, "proposed_amount.currency");
-    }
-    if (proposed.minor_units() > (*item)->requested().minor_units()) {
-      return RefuseField(v1::REASON_AMOUNT_OVER_REQUEST, "proposed_amount");
-    }
+  static const std::string here;
+  const Ballot ballot{
+      .project_id = request.project_id(),
+      .seat_code = request.seat_code(),
+      .value = request.value(),
+      .proposed = request.has_proposed_amount() ? &request.proposed_amount() : nullptr,
+      .subject = context.actor.subject,
+      .node = here};
+  auto cast = Count(session, ballot, context);
+  if (!cast.ok()) return cast.status();
+  return engine::Emit(*std::move(cast));
+}
+
+// A vote from a partner's node is answered in any case, and once: a repeat finds the ForwardedVote.
+Decision SessionDecider::Decide(const State& session, const v1::ReceiveVoteRequest& request,
+                                const Context& context) {
+  const v1::VoteForwarded& told = request.vote();
+  if (told.vote_id().empty() || told.case_id().empty() ||
+      told.session_id() != request.session_id() || told.to_node() != context.node) {
+    return Refuse(v1::REASON_VOTE_NOT_OURS);
   }
-  v1::VoteCast event;
-  event.set_session_id(session.id());
-  event.set_project_id(request.project_id());
-  event.mutable_vote()->set_seat_code(request.seat_code());
-  event.mutable_vote()->set_value(request.value());
-  if (request.has_proposed_amount()) {
-    *event.mutable_vote()->mutable_proposed_amount() = request.proposed_amount();
+  const auto& known = context.Related<v1::ForwardedVote>(told.vote_id());
+  if (!known.id().empty()) {
+    if (known.source_node() == request.sender()) return Events();
+    return Refuse(v1::REASON_VOTE_NOT_OURS);
   }
-  event.mutable_vote()->set_subject(context.actor.subject);
-  *event.mutable_vote()->mutable_cast_time() = time::ToTimestamp(context.now);
-  return engine::Emit(event);
+  auto cast = CountForwarded(session, told, request.sender(), context);
+  v1::VoteForwarded forwarded = told;
+  forwarded.set_source_node(request.sender());
+  v1::VoteAnswered answered;
+  answered.set_vote_id(told.vote_id());
+  answered.set_case_id(told.case_id());
+  answered.set_addressee(request.sender());
+  answered.set_counted(cast.ok());
+  if (!cast.ok()) answered.set_reason(status::ReasonOf(cast.status()));
+  *answered.mutable_answered_time() = time::ToTimestamp(context.now);
+  Events events;
+  if (cast.ok()) events.Add(*std::move(cast));
+  events.AddTo<v1::ForwardedVote>(told.vote_id(), std::move(forwarded));
+  events.AddTo<v1::ForwardedVote>(told.vote_id(), std::move(answered));
+  return events;
 }
 
 Decision SessionDecider::Decide(const State& session, const v1::MarkApplicantAbsentRequest& request,
