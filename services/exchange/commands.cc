@@ -2,6 +2,8 @@
 
 #include "services/exchange/agreement/agreement.h"
 #include "services/exchange/erasure/erasure.h"
+#include "services/exchange/feed/feed.h"
+#include "services/exchange/feed/shared_case.h"
 #include "services/exchange/partner/partner.h"
 
 namespace sankofa::exchange {
@@ -10,6 +12,8 @@ void BindCommands(engine::Registry& registry) {
   BindPartner(registry);
   BindAgreement(registry);
   BindErasure(registry);
+  BindSharedCase(registry);
+  BindFeed(registry);
 }
 
 }  // namespace sankofa::exchange

@@ -1,10 +1,13 @@
 #include "services/exchange/service.h"
 
+#include <memory>
 #include <vector>
 
 #include "sankofa/exchange/v1/exchange_reason.pb.h"
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "services/exchange/commands.h"
+#include "services/exchange/feed/route.h"
+#include "services/exchange/feed/sending.h"
 #include "services/exchange/queries.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/status/refuse.h"
@@ -70,8 +73,21 @@ const service::Definition& Definition() {
             BindQueries(queries, AccessOf(runtime));
             BindEmptyFeeds(queries);
           },
-      .reactions = {},
-      .parts = {},
+      .reactions =
+          [](engine::Reactions& reactions) {
+            for (const char* source :
+                 {"registration", "validation", "funding", "monitoring", "exchange"}) {
+              reactions.ListenTo(source);
+            }
+          },
+      .call_source = MakeFeedCalls,
+      .routes = service::Routes{.record = FeedRecordOf, .topics = FeedTopics},
+      .parts =
+          [](service::Runtime& runtime) {
+            std::vector<std::unique_ptr<service::Part>> parts;
+            parts.push_back(MakeFeedAccess(runtime));
+            return parts;
+          },
   };
   return definition;
 }
