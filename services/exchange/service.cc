@@ -8,6 +8,7 @@
 #include "services/exchange/commands.h"
 #include "services/exchange/feed/route.h"
 #include "services/exchange/feed/sending.h"
+#include "services/exchange/partner/reading.h"
 #include "services/exchange/queries.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/status/refuse.h"
@@ -86,6 +87,7 @@ const service::Definition& Definition() {
           [](service::Runtime& runtime) {
             std::vector<std::unique_ptr<service::Part>> parts;
             parts.push_back(MakeFeedAccess(runtime));
+            parts.push_back(std::make_unique<ReadingPart>(runtime));
             return parts;
           },
   };

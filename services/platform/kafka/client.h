@@ -211,6 +211,10 @@ class Admin {
                                                  absl::Duration timeout) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::map<TopicPartition, Watermarks>> TopicWatermarks(
       const std::string& topic, absl::Duration timeout) = 0;
+  // What a group has committed in a topic; without the partitions in which it has committed nothing.
+  [[nodiscard]] virtual absl::StatusOr<Offsets> GroupOffsets(const std::string& group,
+                                                             const std::string& topic,
+                                                             absl::Duration timeout) = 0;
   // Grants what is missing; only grants exist, everything else is denied.
   [[nodiscard]] virtual absl::Status EnsureAcls(const std::vector<Acl>& acls,
                                                 absl::Duration timeout) = 0;

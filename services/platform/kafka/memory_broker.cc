@@ -253,6 +253,17 @@ class MemoryAdmin final : public Admin {
     return watermarks;
   }
 
+  absl::StatusOr<Offsets> GroupOffsets(const std::string& group, const std::string& topic,
+                                       absl::Duration /*timeout*/) override {
+    const std::lock_guard lock(broker_.mutex_);
+    if (auto status = Ready(); !status.ok()) return status;
+    Offsets offsets;
+    for (const auto& [partition, next] : broker_.groups_[group].committed) {
+      if (partition.topic == topic) offsets[partition] = next;
+    }
+    return offsets;
+  }
+
   absl::Status EnsureAcls(const std::vector<Acl>& acls, absl::Duration /*timeout*/) override {
     const std::lock_guard lock(broker_.mutex_);
     if (auto status = Ready(); !status.ok()) return status;

@@ -83,6 +83,11 @@ TEST_F(ClientTest, CarriesRecordsInOrderOfTheirKey) {
   ASSERT_TRUE(consumer->Commit(next).ok());
   EXPECT_TRUE(consumer->Health().ok());
   consumer->Close();
+  const auto committed = admin_->GroupOffsets(group, topic, kPatience);
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  EXPECT_EQ(*committed, next);
+  EXPECT_TRUE(admin_->GroupOffsets(group, topic + "_other", kPatience)->empty());
+  EXPECT_TRUE(admin_->GroupOffsets(group + "_other", topic, kPatience)->empty());
 
   // The next member of the group goes on where this one stopped.
   auto successor = MakeConsumer(As("validation"), {.group = group, .topics = {topic}});

@@ -91,6 +91,8 @@ class RdAdmin final : public Handle, public Admin {
   absl::Status DeleteTopic(const std::string& topic, absl::Duration timeout) override;
   absl::StatusOr<std::map<TopicPartition, Watermarks>> TopicWatermarks(
       const std::string& topic, absl::Duration timeout) override;
+  absl::StatusOr<Offsets> GroupOffsets(const std::string& group, const std::string& topic,
+                                       absl::Duration timeout) override;
   absl::Status EnsureAcls(const std::vector<Acl>& acls, absl::Duration timeout) override;
   absl::Status RemoveAcls(const std::vector<Acl>& acls, absl::Duration timeout) override;
   absl::StatusOr<std::vector<Acl>> DescribeAcls(const std::string& principal,
@@ -260,6 +262,38 @@ absl::StatusOr<Watermarks> RdAdmin::PartitionWatermarks(const TopicPartition& pa
     if (!absl::IsUnavailable(status) || absl::Now() >= deadline) return status;
     absl::SleepFor(absl::Milliseconds(20));
   }
+}
+
+absl::StatusOr<Offsets> RdAdmin::GroupOffsets(const std::string& group, const std::string& topic,
+                                              absl::Duration timeout) {
+  if (auto fault = NextFault(Operation::kAdmin); !fault.ok()) return fault;
+  rd_kafka_ListConsumerGroupOffsets_t* raw =
+      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr);
+  const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
+                        Deleter<rd_kafka_ListConsumerGroupOffsets_destroy>>
+      owner(raw);
+  const Queue queue(rd_kafka_queue_new(rk_));
+  const Options options = MakeOptions(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout);
+  rd_kafka_ListConsumerGroupOffsets(rk_, &raw, 1, options.get(), queue.get());
+  const std::string what = absl::StrCat("looking up group ", group);
+  const auto answer = Await(queue.get(), timeout, what);
+  if (!answer.ok()) return answer.status();
+  std::size_t count = 0;
+  const rd_kafka_group_result_t** results = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &count);
+  Offsets offsets;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const rd_kafka_error_t* error = rd_kafka_group_result_error(results[i])) {
+      return ToStatus(rd_kafka_error_code(error), what);
+    }
+    const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(results[i]);
+    for (int place = 0; list != nullptr && place < list->cnt; ++place) {
+      const rd_kafka_topic_partition_t& one = list->elems[place];
+      if (topic != one.topic || one.offset < 0) continue;
+      offsets[{topic, one.partition}] = one.offset;
+    }
+  }
+  return offsets;
 }
 
 absl::Status RdAdmin::EnsureAcls(const std::vector<Acl>& acls, absl::Duration timeout) {
