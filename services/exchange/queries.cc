@@ -195,15 +195,33 @@ absl::StatusOr<v1::ListReceivedResponse> ListReceived(QueryCall& call,
 
 // ---- Health ---------------------------------------------------------------------------------------------------------
 
-// A feed's version is the number of its messages; those behind a shard's cursor are not published. '/' follows '.' and
-// ';' follows ':', so the two ends take in exactly the ids that begin with the partner's code and a colon.
+// A feed's version is the number of its messages. Not published are those behind their shard's cursor, and those that are
+// parked before it; where there is no cursor yet, nothing is. ';' follows ':', so the two ends take in exactly the ids
+// that begin with the partner's code and a colon.
 constexpr char kHealthSql[] = R"(
+with sent as (
+  select coalesce(sum(version), 0)::bigint as messages from aggregate
+  where type = 'Feed' and id > $1::text || ':' and id < $1::text || ';'
+), unpublished as (
+  select coalesce(sum(waiting.messages + parked.messages), (select messages from sent))::bigint
+    as messages
+  from relay_cursor c
+  cross join lateral (
+    select count(*) as messages from journal j
+    where j.publish and j.shard = c.shard and (j.xid, j.position) > (c.xid, c.position)
+      and j.type = 'Feed' and j.id > $1::text || ':' and j.id < $1::text || ';'
+  ) waiting
+  cross join lateral (
+    select count(*) as messages from relay_parked p
+    join journal j on j.shard = p.shard and j.partition_key = p.partition_key
+      and (j.xid, j.position) >= (p.xid, p.position)
+    where p.shard = c.shard and j.publish and (j.xid, j.position) <= (c.xid, c.position)
+      and j.type = 'Feed' and j.id > $1::text || ':' and j.id < $1::text || ';'
+  ) parked
+)
 select
-  (select coalesce(sum(version), 0) from aggregate
-   where type = 'Feed' and id > $1::text || ':' and id < $1::text || ';')::bigint,
-  (select count(*) from journal j left join relay_cursor c using (shard)
-   where j.publish and j.type = 'Feed' and j.id > $1::text || ':' and j.id < $1::text || ';'
-     and (c.shard is null or (j.xid, j.position) > (c.xid, c.position)))::bigint,
+  (select messages from sent),
+  (select messages from unpublished),
   (select count(*) from received_update where sender = $1::text)::bigint,
   (select max(received_time) from received_update where sender = $1::text),
   (select coalesce(sum(times), 0) from refusal where partner_id = $1::text)::bigint,

@@ -42,7 +42,7 @@ class Node {
 
   template <class Response, class Request>
   absl::StatusOr<Response> Ask(const Request& request) {
-    Call call(*this);
+    TestCall call(*this);
     const auto answer =
         queries_.handlers().at(Request::descriptor()->full_name()).unary(call, request);
     if (!answer.ok()) return answer.status();
@@ -63,9 +63,9 @@ class Node {
   std::set<std::string> read;  // what queries noted as read
 
  private:
-  class Call final : public rpc::QueryCall {
+  class TestCall final : public rpc::QueryCall {
    public:
-    explicit Call(Node& node) : node_(node) {}
+    explicit TestCall(Node& node) : node_(node) {}
     [[nodiscard]] const engine::Actor& actor() const override { return actor_; }
     [[nodiscard]] absl::Time now() const override { return Now().now; }
     [[nodiscard]] absl::Time deadline() const override { return absl::InfiniteFuture(); }

@@ -89,8 +89,9 @@ TEST_F(ReadingTest, WhatRetentionRemovedIsNotUnread) {
   MakeTopic();
   Write(7);
   kafka::Offsets before;
-  for (const auto& [partition, marks] :
-       *broker_.MakeAdmin()->TopicWatermarks("feed.fr", absl::Seconds(1))) {
+  const auto watermarks = broker_.MakeAdmin()->TopicWatermarks("feed.fr", absl::Seconds(1));
+  ASSERT_TRUE(watermarks.ok());
+  for (const auto& [partition, marks] : *watermarks) {
     before[partition] = marks.next;
   }
   broker_.Forget(before);
