@@ -7,6 +7,7 @@
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
 #include "services/exchange/paging.h"
+#include "services/exchange/partner/reading.h"
 #include "services/platform/crypto/hash.h"
 #include "services/platform/time/time.h"
 
@@ -195,53 +196,33 @@ absl::StatusOr<v1::ListReceivedResponse> ListReceived(QueryCall& call,
 
 // ---- Health ---------------------------------------------------------------------------------------------------------
 
-// A feed's version is the number of its messages. Not published are those behind their shard's cursor, and those that are
-// parked before it; where there is no cursor yet, nothing is. ';' follows ':', so the two ends take in exactly the ids
-// that begin with the partner's code and a colon.
+// A feed's version is the number of its messages; ';' follows ':', so the two ends take in exactly the ids that begin
+// with the partner's code and a colon. The relay counts what it has published to a topic, repeats included.
 constexpr char kHealthSql[] = R"(
-with sent as (
-  select coalesce(sum(version), 0)::bigint as messages from aggregate
-  where type = 'Feed' and id > $1::text || ':' and id < $1::text || ';'
-), unpublished as (
-  select coalesce(sum(waiting.messages + parked.messages), (select messages from sent))::bigint
-    as messages
-  from relay_cursor c
-  cross join lateral (
-    select count(*) as messages from journal j
-    where j.publish and j.shard = c.shard and (j.xid, j.position) > (c.xid, c.position)
-      and j.type = 'Feed' and j.id > $1::text || ':' and j.id < $1::text || ';'
-  ) waiting
-  cross join lateral (
-    select count(*) as messages from relay_parked p
-    join journal j on j.shard = p.shard and j.partition_key = p.partition_key
-      and (j.xid, j.position) >= (p.xid, p.position)
-    where p.shard = c.shard and j.publish and (j.xid, j.position) <= (c.xid, c.position)
-      and j.type = 'Feed' and j.id > $1::text || ':' and j.id < $1::text || ';'
-  ) parked
-)
 select
-  (select messages from sent),
-  (select messages from unpublished),
+  (select coalesce(sum(version), 0) from aggregate
+   where type = 'Feed' and id > $1::text || ':' and id < $1::text || ';')::bigint,
+  (select coalesce(sum(published), 0) from relay_topic where topic = $2::text)::bigint,
   (select count(*) from received_update where sender = $1::text)::bigint,
   (select max(received_time) from received_update where sender = $1::text),
   (select coalesce(sum(times), 0) from refusal where partner_id = $1::text)::bigint,
-  (select count(*) from received_update where sender = $1::text and type = $2::text)::bigint,
-  (select count(*) from erasure where partner_id = $1::text and erasure_state <> $3::int)::bigint)";
+  (select count(*) from received_update where sender = $1::text and type = $3::text)::bigint,
+  (select count(*) from erasure where partner_id = $1::text and erasure_state <> $4::int)::bigint)";
 
 absl::StatusOr<v1::PartnerHealth> GetPartnerHealth(QueryCall& call,
                                                    const v1::GetPartnerHealthRequest& request,
                                                    const QueryAccess& access) {
   const auto partner = call.Load<v1::Partner>(request.partner_id());
   if (!partner.ok()) return partner.status();
-  const auto rows =
-      call.Sql(kHealthSql, {request.partner_id(), v1::FeedRefused::descriptor()->full_name(),
-                            absl::StrCat(static_cast<int>(v1::ERASURE_STATE_DONE))});
+  const auto rows = call.Sql(kHealthSql, {request.partner_id(), FeedTopicOf(request.partner_id()),
+                                          v1::FeedRefused::descriptor()->full_name(),
+                                          absl::StrCat(static_cast<int>(v1::ERASURE_STATE_DONE))});
   if (!rows.ok()) return rows.status();
   v1::PartnerHealth health;
   health.set_partner_id(partner->id());
   health.set_state(partner->state());
   health.set_sent(rows->integer(0, 0));
-  health.set_published(rows->integer(0, 0) - rows->integer(0, 1));
+  health.set_published(std::min(rows->integer(0, 0), rows->integer(0, 1)));
   health.set_unread(-1);
   health.set_received(rows->integer(0, 2));
   health.set_receive_lag(-1);

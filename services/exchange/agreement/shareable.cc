@@ -46,7 +46,10 @@ const std::set<std::string>& Staying() {
       "sankofa.funding.v1.CaseFilingNoted",
       "sankofa.funding.v1.PaymentIdTaken",
       "sankofa.monitoring.v1.CaseFactRecorded",
-      // An erasure on the node itself.
+      // What a partner disclosed, as its receiver keeps it.
+      "sankofa.registration.v1.ReferralDetailsReceived",
+      // Erasures on the node itself; what a partner has to know of them is a receipt.
+      "sankofa.registration.v1.PartnerDataErased",
       "sankofa.validation.v1.ProjectErased",
   };
   return staying;

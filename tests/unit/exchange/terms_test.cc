@@ -52,11 +52,11 @@ TEST(Shareable, WhatTellsOfACaseMayBeShared) {
 TEST(Shareable, WhatTellsOfNoCaseStays) {
   for (const char* type :
        {"sankofa.registration.v1.PersonRegistered", "sankofa.registration.v1.PersonErased",
-        "sankofa.registration.v1.CaseErased", "sankofa.registration.v1.ConsentGiven",
-        "sankofa.registration.v1.ConsentWithdrawn", "sankofa.validation.v1.VoteCast",
-        "sankofa.validation.v1.CaseFileOpened", "sankofa.funding.v1.BudgetReserved",
-        "sankofa.funding.v1.CaseErasureNoted", "sankofa.monitoring.v1.CaseFactRecorded",
-        "sankofa.monitoring.v1.InstrumentPublished"}) {
+        "sankofa.registration.v1.CaseErased", "sankofa.registration.v1.PartnerDataErased",
+        "sankofa.registration.v1.ConsentGiven", "sankofa.registration.v1.ConsentWithdrawn",
+        "sankofa.validation.v1.VoteCast", "sankofa.validation.v1.CaseFileOpened",
+        "sankofa.funding.v1.BudgetReserved", "sankofa.funding.v1.CaseErasureNoted",
+        "sankofa.monitoring.v1.CaseFactRecorded", "sankofa.monitoring.v1.InstrumentPublished"}) {
     EXPECT_EQ(SharingOf(type), Sharing::kNever) << type;
   }
 }
