@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
+#include "services/exchange/feed/route.h"
 #include "services/exchange/paging.h"
-#include "services/exchange/partner/reading.h"
 #include "services/platform/crypto/hash.h"
 #include "services/platform/time/time.h"
 

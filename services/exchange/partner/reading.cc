@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "services/exchange/feed/route.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/telemetry/metrics.h"
 
@@ -15,8 +15,6 @@ constexpr absl::Duration kLookTimeout = absl::Seconds(3);
 constexpr std::chrono::seconds kInterval{15};
 
 }  // namespace
-
-std::string FeedTopicOf(const std::string& partner) { return absl::StrCat("feed.", partner); }
 
 absl::StatusOr<Reading> ReadingOf(kafka::Admin& admin, const std::string& topic,
                                   const std::string& group, absl::Duration timeout) {

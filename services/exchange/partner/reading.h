@@ -24,9 +24,6 @@ class Runtime;
 // called after its certificate, and commits when it has applied.
 namespace sankofa::exchange {
 
-// "feed.fr".
-[[nodiscard]] std::string FeedTopicOf(const std::string& partner);
-
 // What a group has committed of a topic, and what is left.
 struct Reading {
   std::int64_t committed = 0;  // messages, over all partitions
