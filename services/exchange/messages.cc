@@ -6,7 +6,6 @@
 #include "sankofa/exchange/v1/exchange_events.pb.h"
 #include "sankofa/exchange/v1/exchange_internal.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
-#include "sankofa/registration/v1/registration_events.pb.h"
 #include "services/exchange/agreement/terms.h"
 
 namespace sankofa::exchange {
@@ -39,15 +38,6 @@ Outgoing Tell(const v1::Erasure& erasure) {
   return {erasure.partner_id(), absl::StrCat("Case/", erasure.case_id()), std::move(message)};
 }
 
-// The receipt that the partner asked for.
-Outgoing Tell(const registration::v1::PartnerDataErased& event) {
-  auto message = std::make_shared<v1::ErasureDone>();
-  message->set_erasure_id(event.erasure_id());
-  message->set_case_id(event.case_id());
-  *message->mutable_erased_time() = event.erased_time();
-  return {event.partner(), absl::StrCat("Case/", event.case_id()), std::move(message)};
-}
-
 template <class Message>
 bool Is(const v1::FeedEvent& event) {
   return event.type() == Message::descriptor()->full_name();
@@ -70,7 +60,6 @@ std::optional<Outgoing> OutgoingFor(const google::protobuf::Message& event,
     return Tell(*terminated);
   }
   if (const auto* asked = As<v1::ErasureAsked>(event)) return Tell(asked->erasure());
-  if (const auto* erased = As<registration::v1::PartnerDataErased>(event)) return Tell(*erased);
   return std::nullopt;
 }
 

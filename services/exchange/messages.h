@@ -19,9 +19,8 @@ struct Outgoing {
   std::shared_ptr<const google::protobuf::Message> message;
 };
 
-// What `event` has to tell the partner: one of exchange's own, or registration's PartnerDataErased, whose receipt may only
-// go out in the unit of work that destroys exchange's own key too (EraseReceived). Nothing where the partner told us, and
-// for other events. `node`: our own id.
+// What `event` of exchange's own topic has to tell the partner. Nothing where the partner told us, and for other events.
+// `node`: our own id.
 [[nodiscard]] std::optional<Outgoing> OutgoingFor(const google::protobuf::Message& event,
                                                   const std::string& node);
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "sankofa/registration/v1/registration_events.pb.h"
 #include "services/exchange/commands.h"
 #include "services/exchange/messages.h"
 #include "services/platform/time/time.h"
@@ -161,22 +160,6 @@ TEST_F(ErasureTest, GoesOutAsARequestAboutTheCase) {
   EXPECT_EQ(message.case_id(), kCase);
   EXPECT_EQ(message.purposes_size(), 1);
   EXPECT_EQ(message.due_time().seconds(), Get().due_time().seconds());
-}
-
-TEST_F(ErasureTest, WhatWasErasedHereIsAReceiptForWhoAsked) {
-  registration::v1::PartnerDataErased erased;
-  erased.set_case_id(kCase);
-  erased.set_partner("fr");
-  erased.set_erasure_id(kErasure);
-  *erased.mutable_erased_time() = time::ToTimestamp(Now().now);
-  const auto outgoing = OutgoingFor(erased, "tg");
-  ASSERT_TRUE(outgoing.has_value());
-  EXPECT_EQ(outgoing->partner, "fr");
-  EXPECT_EQ(outgoing->subject, "Case/" + kCase);
-  const auto& message = dynamic_cast<const v1::ErasureDone&>(*outgoing->message);
-  EXPECT_EQ(message.erasure_id(), kErasure);
-  EXPECT_EQ(message.case_id(), kCase);
-  EXPECT_EQ(time::FromTimestamp(message.erased_time()), Now().now);
 }
 
 TEST_F(ErasureTest, OtherEventsTellThePartnerNothing) {
