@@ -126,6 +126,8 @@ struct FeedBuilder::Round {
   [[nodiscard]] absl::Status ShareStatistics(const Message& message, Work& work);
   [[nodiscard]] absl::Status Withdraw(const reg::ConsentWithdrawn& event, Work& work);
   [[nodiscard]] absl::Status Erase(const std::string& case_id, Work& work);
+  // What a partner's message leads to in exchange itself.
+  [[nodiscard]] absl::Status Heed(const v1::UpdateReceived& received, Work& work);
   [[nodiscard]] absl::Status OwnEvent(const Message& message, Work& work);
   [[nodiscard]] absl::Status Tell(const Outgoing& outgoing, const std::string& label, Work& work);
   [[nodiscard]] absl::Status AnswerErasure(const reg::PartnerDataErased& event, Work& work);
@@ -580,7 +582,26 @@ absl::Status FeedBuilder::Round::TellAll(const std::string& code, Work& work) {
   return absl::OkStatus();
 }
 
+absl::Status FeedBuilder::Round::Heed(const v1::UpdateReceived& received, Work& work) {
+  v1::SignedFeedEvent message;
+  message.set_event(received.event());
+  message.set_key_id(received.key_id());
+  message.set_signature(received.signature());
+  v1::FeedEvent event;
+  engine::Commands commands;
+  if (!event.ParseFromString(received.event()) || !CommandsFor(message, event, commands)) {
+    return status::Refuse(common::v1::REASON_MALFORMED_EVENT);
+  }
+  int number = 0;
+  for (auto& request : commands.requests()) {
+    work.calls.push_back(
+        engine::CallFor(work.event, std::move(request), absl::StrCat("heed/", number++)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FeedBuilder::Round::OwnEvent(const Message& message, Work& work) {
+  if (const auto* received = As<v1::UpdateReceived>(message)) return Heed(*received, work);
   if (const auto outgoing = OutgoingFor(message, self.options_.node)) {
     if (auto told = Tell(*outgoing, outgoing->partner, work); !told.ok()) return told;
   }
