@@ -105,9 +105,24 @@ Decision Take(const Told& told, const v1::CaseRefused& event) {
   return events;
 }
 
-// Steps may be missing where the agreement does not name them: the later one stands for them.
+// Steps may be missing where the agreement does not name them: the later one stands for them. The acceptance may not: what
+// follows could belong to an earlier submission.
 bool LeadsOn(const v1::Case& of, v1::CaseState to) {
-  return of.state() >= v1::CASE_STATE_SUBMITTED && of.state() < to;
+  return of.state() >= v1::CASE_STATE_ACCEPTED && of.state() < to;
+}
+
+// The case was closed here while the partner went on with it. It stays closed; from where, is as far as it had come.
+Events UnderClosing(const Told& told, v1::CaseState state, const std::string& arrival_date = {}) {
+  const v1::CaseState from = told.of.closed_from();
+  if (told.of.state() != v1::CASE_STATE_CLOSED || from < v1::CASE_STATE_ACCEPTED || from >= state) {
+    return {};
+  }
+  v1::CaseProgressNoted noted;
+  noted.set_case_id(told.of.id());
+  noted.set_state(state);
+  noted.set_arrival_date(arrival_date);
+  noted.set_source_node(told.sender);
+  return engine::Emit(std::move(noted));
 }
 
 Decision Take(const Told& told, const v1::CaseArrived& event) {
@@ -115,13 +130,17 @@ Decision Take(const Told& told, const v1::CaseArrived& event) {
   if (told.of.retroactive() && told.ByReceiver()) return Events();
   if (!told.ByFollower()) return Refuse(v1::REASON_NOT_OWNER_OF_FACT);
   if (!IsDayOrEmpty(event.arrival_date())) return Refuse(v1::REASON_FACT_MALFORMED);
-  if (!LeadsOn(told.of, v1::CASE_STATE_ARRIVED)) return Events();
+  if (!LeadsOn(told.of, v1::CASE_STATE_ARRIVED)) {
+    return UnderClosing(told, v1::CASE_STATE_ARRIVED, event.arrival_date());
+  }
   return engine::Emit(Repeat(event, told));
 }
 
 Decision Take(const Told& told, const v1::CaseAssessed& event) {
   if (!told.ByFollower()) return Refuse(v1::REASON_NOT_OWNER_OF_FACT);
-  if (!LeadsOn(told.of, v1::CASE_STATE_CLOSED)) return Events();
+  if (!LeadsOn(told.of, v1::CASE_STATE_CLOSED)) {
+    return UnderClosing(told, v1::CASE_STATE_ASSESSED);
+  }
   v1::CaseAssessed assessed = Repeat(event, told);
   assessed.clear_sealed();
   return engine::Emit(std::move(assessed));
@@ -129,13 +148,17 @@ Decision Take(const Told& told, const v1::CaseAssessed& event) {
 
 Decision Take(const Told& told, const v1::CaseReintegrationStarted& event) {
   if (!told.ByFollower()) return Refuse(v1::REASON_NOT_OWNER_OF_FACT);
-  if (!LeadsOn(told.of, v1::CASE_STATE_REINTEGRATING)) return Events();
+  if (!LeadsOn(told.of, v1::CASE_STATE_REINTEGRATING)) {
+    return UnderClosing(told, v1::CASE_STATE_REINTEGRATING);
+  }
   return engine::Emit(Repeat(event, told));
 }
 
-// Either side may have to, also out of turn: a duplicate, or a person who is erased there.
+// Either side may have to, also out of turn: a duplicate, or a person who is erased there. A refusal closes with
+// CaseRefused, which says of which submission.
 Decision Take(const Told& told, const v1::CaseClosed& event) {
   if (told.of.state() == v1::CASE_STATE_CLOSED) return Events();
+  if (event.reason() == v1::CLOSE_REASON_REFUSED) return Events();
   Events events;
   Close(told, event, events);
   return events;
@@ -150,6 +173,10 @@ Decision Take(const Told& told, const v1::CaseReopened& event) {
   if (!CheckFree(person).ok()) return Events();
   v1::CaseReopened reopened = Repeat(event, told);
   reopened.clear_sealed();
+  // What was recorded here meanwhile still stands, unless the case starts again.
+  if (event.state() >= v1::CASE_STATE_ACCEPTED && told.of.closed_from() > event.state()) {
+    reopened.set_state(told.of.closed_from());
+  }
   return engine::Emit(std::move(reopened))
       .AddTo<v1::Person>(person.id(), CaseOpenedFor(person.id(), told.of.id()));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -145,7 +146,7 @@ v1::Person DisclosedPerson(const Message* facts) {
     const bool valid = v1::Vulnerability_IsValid(kind) && kind != v1::VULNERABILITY_UNSPECIFIED;
     if (valid && seen.insert(kind).second) known.Add(kind);
   }
-  *person.mutable_vulnerabilities() = known;
+  *person.mutable_vulnerabilities() = std::move(known);
   return person;
 }
 

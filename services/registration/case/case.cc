@@ -556,6 +556,11 @@ void CaseDecider::Apply(State& of, const v1::CaseResponsibilityChanged& event) {
   if (of.hand_over_id() == event.hand_over_id()) of.clear_hand_over_id();
 }
 
+void CaseDecider::Apply(State& of, const v1::CaseProgressNoted& event) {
+  of.set_closed_from(event.state());
+  if (!event.arrival_date().empty()) of.set_arrival_date(event.arrival_date());
+}
+
 const engine::Table& CaseDecider::ProjectTable() {
   static const engine::Table table{
       .name = "case_list",

@@ -32,12 +32,14 @@ inline constexpr int kNotesMax = 100;
 
 struct CaseDecider {
   using State = v1::Case;
-  using EventTypes = engine::EventTypes<
-      v1::CaseRegistered, v1::CaseHeaderChanged, v1::ConsentGiven, v1::ConsentWithdrawn,
-      v1::ConsentOverridden, v1::BestInterestsRecorded, v1::CaseSubmitted, v1::CaseAccepted,
-      v1::CaseRefused, v1::CaseArrived, v1::CaseAssessed, v1::CaseReintegrationStarted,
-      v1::CaseClosed, v1::CaseReopened, v1::CaseLodged, v1::CaseLeftCentre, v1::CaseErased,
-      v1::PartnerDataErased, v1::HandOverBegun, v1::HandOverEnded, v1::CaseResponsibilityChanged>;
+  using EventTypes =
+      engine::EventTypes<v1::CaseRegistered, v1::CaseHeaderChanged, v1::ConsentGiven,
+                         v1::ConsentWithdrawn, v1::ConsentOverridden, v1::BestInterestsRecorded,
+                         v1::CaseSubmitted, v1::CaseAccepted, v1::CaseRefused, v1::CaseArrived,
+                         v1::CaseAssessed, v1::CaseReintegrationStarted, v1::CaseClosed,
+                         v1::CaseReopened, v1::CaseLodged, v1::CaseLeftCentre, v1::CaseErased,
+                         v1::PartnerDataErased, v1::HandOverBegun, v1::HandOverEnded,
+                         v1::CaseResponsibilityChanged, v1::CaseProgressNoted>;
 
   static engine::Decision Decide(const State&, const v1::RegisterCaseRequest&,
                                  const engine::Context&);
@@ -98,6 +100,7 @@ struct CaseDecider {
   static void Apply(State&, const v1::HandOverBegun&);
   static void Apply(State&, const v1::HandOverEnded&);
   static void Apply(State&, const v1::CaseResponsibilityChanged&);
+  static void Apply(State&, const v1::CaseProgressNoted&);
 
   // When the host partner's silence refuses a retroactive case.
   static std::optional<engine::Deadline> NextDeadline(const State&);

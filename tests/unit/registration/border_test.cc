@@ -539,6 +539,35 @@ TEST(Border, SilenceRefusesARetroactiveCaseAtBothNodes) {
   }
 }
 
+TEST(Border, AnAnswerThatArrivesAfterTheTimeChangesNothing) {
+  for (const bool accepted : {true, false}) {
+    Border border;
+    const std::string id = border.SubmitRetroactive();
+    border.Settle();
+    border.Advance(kAnswerWithin - absl::Seconds(1));
+    auto answer = Answer();
+    answer.set_case_id(id);
+    answer.set_accepted(accepted);
+    answer.set_reason(v1::REFUSAL_REASON_OUT_OF_SCOPE);
+    ASSERT_TRUE(border.fr.Send(answer).ok());
+    border.Advance(absl::Seconds(1));
+    border.Settle();  // the deadline has not run yet
+    EXPECT_EQ(border.tg.of(id).state(), v1::CASE_STATE_SUBMITTED);
+    EXPECT_THAT(border.tg.refusals, IsEmpty());
+    border.tg.RunDeadlines();
+    EXPECT_EQ(border.tg.of(id).refusal_reason(), v1::REFUSAL_REASON_NO_ANSWER);
+    border.Settle();
+    EXPECT_EQ(border.fr.of(id).state(), v1::CASE_STATE_CLOSED);
+  }
+  Border border;
+  const std::string id = border.SubmitRetroactive();
+  border.Settle();
+  border.Advance(kAnswerWithin);
+  auto answer = Answer();
+  answer.set_case_id(id);
+  EXPECT_EQ(Reason(border.fr.Send(answer)), "ANSWER_TOO_LATE");
+}
+
 TEST(Border, RefusesFactsOfWhoDoesNotOwnThem) {
   struct Try {
     const char* what;
@@ -746,17 +775,22 @@ RC_GTEST_PROP(Border, KeepsItsPromisesOverASlowRoad, ()) {
   const std::string id = retroactive ? border.SubmitRetroactive() : border.Submit();
   border.Settle();
   for (const Step& step : steps) {
+    // Closing and reopening begin on a quiet road: both nodes doing so at once is what README names as open.
+    if (step.kind < 4 && (step.variant == 6 || step.variant == 7)) border.Settle();
     switch (step.kind) {
       case 0:
       case 1: Try(border.fr, id, step.variant); break;
       case 2:
       case 3: Try(border.tg, id, step.variant); break;
-      case 4: border.Deliver(border.fr, border.tg); break;
-      case 5: border.Deliver(border.tg, border.fr); break;
+      case 4:
+      case 5:
       case 6: {
-        // The last message once more: the mark of exchange drops it, and so would the rules.
-        auto& past = border.past["fr"];
-        if (!past.empty()) Border::Hand(past.back(), border.tg);
+        // A repeat right after: exchange's mark drops it, and so would the rules.
+        Side& from = step.variant % 2 == 0 ? border.fr : border.tg;
+        Side& to = step.variant % 2 == 0 ? border.tg : border.fr;
+        const bool any = !from.out.empty();
+        border.Deliver(from, to);
+        if (any && step.variant > 5) Border::Hand(border.past[from.name()].back(), to);
         break;
       }
       case 7:
@@ -774,8 +808,13 @@ RC_GTEST_PROP(Border, KeepsItsPromisesOverASlowRoad, ()) {
       RC_ASSERT(open == (side->world.person(of.person_id()).open_case_id() == id));
     }
   }
+  // When all has arrived and the deadlines have run, both say the same.
+  border.Advance(absl::Hours(24 * 30));
   border.Settle();
-  RC_ASSERT(border.fr.out.empty() && border.tg.out.empty());
+  border.fr.RunDeadlines();
+  border.tg.RunDeadlines();
+  border.Settle();
+  RC_ASSERT(border.fr.of(id).state() == border.tg.of(id).state());
 }
 
 }  // namespace

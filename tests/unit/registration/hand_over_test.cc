@@ -265,6 +265,11 @@ TEST(HandOver, EveryStateAndCommand) {
       request.mutable_lapsed()->set_hand_over_id(of.id);
     } else {
       *request.mutable_completed() = of.completed;
+      if (of.completed.statement().empty()) {
+        // Made up by the releaser, without the signature of who is to take over.
+        request.mutable_completed()->set_statement(of.offered.statement());
+        *request.mutable_completed()->mutable_releaser() = of.offered.releaser();
+      }
     }
     return side.Send(request);
   };
@@ -303,7 +308,7 @@ TEST(HandOver, EveryStateAndCommand) {
       {"a decline at the wrong node",
        [&](Border& b, const Prepared& of) { return answer(b.tg, of, true); },
        {foreign, foreign, foreign, foreign, foreign}},
-      {"a completion, signed where it took place",
+      {"a completion, made up where it did not take place",
        [&](Border& b, const Prepared& of) { return end(b.tg, of, false, "fr"); },
        {statement, statement, ok, statement, statement}},
       {"a lapse",
