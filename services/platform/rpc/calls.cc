@@ -206,6 +206,14 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     const std::lock_guard lock(mutex_);
     return ending_.has_value();
   }
+  [[nodiscard]] std::size_t room() const {
+    const std::lock_guard lock(mutex_);
+    return ending_ ? 0 : calls_.options_.stream_buffer_max - buffer_.size();
+  }
+  void OnRoom(std::function<void()> told) {
+    const std::lock_guard lock(mutex_);
+    if (!finished_) told_ = std::move(told);
+  }
 
   void OnWriteDone(bool ok) override {
     {
@@ -218,6 +226,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       }
     }
     Advance();
+    TellOfRoom();
   }
   void OnCancel() override {
     {
@@ -225,8 +234,16 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       Abandon();
     }
     Advance();
+    TellOfRoom();
   }
   void OnDone() override {
+    // It may hold the sink, which asks this call something at its end: not under the lock.
+    std::function<void()> told;
+    {
+      const std::lock_guard lock(mutex_);
+      told.swap(told_);
+    }
+    told = nullptr;
     calls_.StreamEnded(self_);
     self_.reset();
   }
@@ -241,6 +258,8 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     bool Write(const Message& message) override { return call_->Write(message); }
     void Finish(const absl::Status& status) override { call_->End(status); }
     [[nodiscard]] bool cancelled() const override { return call_->over(); }
+    [[nodiscard]] std::size_t room() const override { return call_->room(); }
+    void OnRoom(std::function<void()> told) override { call_->OnRoom(std::move(told)); }
 
    private:
     const std::shared_ptr<StreamCall> call_;
@@ -250,6 +269,15 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void Abandon() {
     if (!finished_) ending_ = Cancelled(deadline_);
     buffer_.resize(writing_ ? 1 : 0);
+  }
+
+  void TellOfRoom() {
+    std::function<void()> told;
+    {
+      const std::lock_guard lock(mutex_);
+      told = told_;
+    }
+    if (told) told();
   }
 
   // Starts what is next, if nothing is under way.
@@ -289,6 +317,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
   mutable std::mutex mutex_;
   std::deque<grpc::ByteBuffer> buffer_;
+  std::function<void()> told_;  // of room in it
   std::optional<absl::Status> ending_;
   bool writing_ = false;
   bool finished_ = false;

@@ -80,6 +80,11 @@ class StreamSink {
   virtual bool Write(const google::protobuf::Message& message) = 0;
   virtual void Finish(const absl::Status& status) = 0;
   [[nodiscard]] virtual bool cancelled() const = 0;
+  // How many messages Write takes now; 0 where the client is gone. For a source that has more than the buffer holds.
+  [[nodiscard]] virtual std::size_t room() const { return cancelled() ? 0 : 1; }
+  // `told` is called when there is room again, and when the client is gone; on a thread of gRPC, which must not wait.
+  // Given once. What it holds is let go of with the call.
+  virtual void OnRoom(std::function<void()> /*told*/) {}
 };
 
 class Queries {

@@ -31,6 +31,13 @@ bool HeldSink::Write(const google::protobuf::Message& message) {
   return true;
 }
 
+std::size_t HeldSink::room() const {
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::kReleased) return stream_->room();
+  if (state_ == State::kRefused || ended_ || stream_->cancelled()) return 0;
+  return kHeldMax - held_.size();
+}
+
 void HeldSink::Finish(const absl::Status& status) {
   const std::lock_guard lock(mutex_);
   if (state_ == State::kReleased) {

@@ -27,12 +27,14 @@ class HeldSink final : public rpc::StreamSink {
   bool Write(const google::protobuf::Message& message) override;
   void Finish(const absl::Status& status) override;
   [[nodiscard]] bool cancelled() const override { return stream_->cancelled(); }
+  [[nodiscard]] std::size_t room() const override;
+  void OnRoom(std::function<void()> told) override { stream_->OnRoom(std::move(told)); }
 
  private:
   enum class State { kHeld, kReleased, kRefused };
 
   const std::shared_ptr<rpc::StreamSink> stream_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   State state_ = State::kHeld;
   std::deque<std::unique_ptr<google::protobuf::Message>> held_;
   std::optional<absl::Status> ended_;

@@ -257,6 +257,45 @@ TEST_F(ServerTest, AClientThatReadsTooSlowlyIsToldToComeBack) {
   EXPECT_EQ(read, written);  // what was taken was sent
 }
 
+TEST_F(ServerTest, ASourceThatWaitsForRoomSendsMoreThanTheBufferHolds) {
+  constexpr int kTrees = 200;
+  struct Source {
+    std::shared_ptr<StreamSink> sink;
+    std::mutex mutex;
+    int written = 0;
+    void Pump() {
+      const std::lock_guard lock(mutex);
+      Tree tree;
+      tree.set_species(std::string(100'000, 'a'));
+      for (; written < kTrees && sink->room() > 0; ++written) EXPECT_TRUE(sink->Write(tree));
+      if (written == kTrees) sink->Finish(absl::OkStatus());
+    }
+  };
+  std::weak_ptr<Source> let_go_of;
+  dispatcher_.open = [&](const QueryRequest&, std::shared_ptr<StreamSink> sink) {
+    auto source = std::make_shared<Source>();
+    source->sink = std::move(sink);
+    let_go_of = source;
+    EXPECT_EQ(source->sink->room(), 8u);
+    source->sink->OnRoom([source] { source->Pump(); });
+    source->Pump();
+  };
+  ServerOptions options = Options();
+  options.stream_buffer_max = 8;
+  Start(options);
+  Tree tree;
+  int read = 0;
+  const absl::Status status =
+      ClientOf("portal")->ReadStream(kWatchTrees, WatchTreesRequest(), tree, {}, [&](const auto&) {
+        ++read;
+        return true;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(read, kTrees);
+  server_.reset();
+  EXPECT_TRUE(let_go_of.expired());
+}
+
 TEST_F(ServerTest, OpenStreamsHaveALimit) {
   std::vector<std::shared_ptr<StreamSink>> sinks;
   dispatcher_.open = [&](const QueryRequest&, const std::shared_ptr<StreamSink>& sink) {

@@ -75,6 +75,16 @@ TEST_F(HeldSinkTest, AnEndWaitsToo) {
   EXPECT_THAT(stream_->ended, ElementsAre(absl::NotFoundError("gone")));
 }
 
+TEST_F(HeldSinkTest, HasRoomForWhatItHoldsAndThenForWhatTheStreamTakes) {
+  EXPECT_EQ(sink_.room(), static_cast<std::size_t>(HeldSink::kHeldMax));
+  EXPECT_TRUE(sink_.Write(Text("a")));
+  EXPECT_EQ(sink_.room(), static_cast<std::size_t>(HeldSink::kHeldMax) - 1);
+  sink_.Release();
+  EXPECT_EQ(sink_.room(), 1u);
+  stream_->gone = true;
+  EXPECT_EQ(sink_.room(), 0u);
+}
+
 TEST_F(HeldSinkTest, HoldsNoMoreThanItsLimit) {
   for (int i = 0; i < HeldSink::kHeldMax; ++i) EXPECT_TRUE(sink_.Write(Text("x")));
   EXPECT_FALSE(sink_.Write(Text("one too many")));
