@@ -125,6 +125,7 @@ bool ReactionRunner::Step(absl::Duration wait) {
   } else if (Ready()) {
     // What failed before comes first; then what is new.
     worked = Process();
+    TakeAsked();
     if (!backoff_.Waiting(clock_.Now())) worked |= FillGaps();
     if (!backoff_.Waiting(clock_.Now())) {
       worked |= Receive(worked ? absl::ZeroDuration() : wait);
@@ -369,6 +370,20 @@ void ReactionRunner::ReleaseToPending(HeldStreams::iterator stream) {
   std::vector<Pending> events = stream->second.events;
   Drop(stream);
   std::move(events.begin(), events.end(), std::back_inserter(pending_));
+}
+
+void ReactionRunner::Ask(const engine::InboxStream& stream, std::int64_t missing) {
+  const std::lock_guard lock(mutex_);
+  asked_.emplace_back(stream, missing);
+}
+
+void ReactionRunner::TakeAsked() {
+  engine::Gaps asked;
+  {
+    const std::lock_guard lock(mutex_);
+    asked.swap(asked_);
+  }
+  for (const auto& [stream, missing] : asked) Wait(stream, missing);
 }
 
 // ---- Gaps -----------------------------------------------------------------------------------------------------------

@@ -143,6 +143,9 @@ class ReactionRunner {
   void Start();
   void Stop();
 
+  // An event of this stream is known to be missing: it is asked of its source. Thread-safe.
+  void Ask(const engine::InboxStream& stream, std::int64_t missing);
+
   // One round, for tests and simulation: true where something was done. Waits for messages for at most `wait`.
   bool Step(absl::Duration wait);
 
@@ -176,6 +179,7 @@ class ReactionRunner {
   bool Ready();
   bool Receive(absl::Duration wait);
   bool Process();
+  void TakeAsked();
   bool FillGaps();
   bool EnforceLimits();
   bool CommitOffsets(bool at_once);
@@ -235,6 +239,7 @@ class ReactionRunner {
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   absl::Status health_;  // guarded by mutex_
+  engine::Gaps asked_;   // guarded by mutex_
   std::thread thread_;
 };
 

@@ -378,6 +378,19 @@ TEST(FeedRunnerTest, ARestartAsksAgain) {
   }
 }
 
+TEST(FeedRunnerTest, AMissingEndIsAskedForWhenSomebodyKnowsOfIt) {
+  FeedListener listener;
+  listener.Send("case");
+  listener.Start();
+  listener.Run();
+  listener.Skip("case");  // never in the topic, and nothing after it
+  listener.runner->Ask({kService, {"Case", "case"}}, 2);
+  listener.runner->Ask({kService, {"Case", "nobody"}}, 1);
+  listener.Run();
+  EXPECT_TRUE(listener.Complete());
+  EXPECT_EQ(listener.waiting, 0);
+}
+
 TEST(FeedRunnerTest, AForgedClaimHoldsNothingUp) {
   FeedListener listener;
   listener.Send("case");
