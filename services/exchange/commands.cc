@@ -4,6 +4,7 @@
 #include "services/exchange/erasure/erasure.h"
 #include "services/exchange/feed/feed.h"
 #include "services/exchange/feed/shared_case.h"
+#include "services/exchange/ingest/commands.h"
 #include "services/exchange/partner/partner.h"
 
 namespace sankofa::exchange {
@@ -14,6 +15,7 @@ void BindCommands(engine::Registry& registry) {
   BindErasure(registry);
   BindSharedCase(registry);
   BindFeed(registry);
+  BindIngestCommands(registry);
 }
 
 }  // namespace sankofa::exchange

@@ -7,6 +7,7 @@
 #include "sankofa/exchange/v1/exchange_internal.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
 #include "services/exchange/agreement/terms.h"
+#include "services/exchange/ingest/evidence.h"
 
 namespace sankofa::exchange {
 namespace {
@@ -60,6 +61,7 @@ std::optional<Outgoing> OutgoingFor(const google::protobuf::Message& event,
     return Tell(*terminated);
   }
   if (const auto* asked = As<v1::ErasureAsked>(event)) return Tell(asked->erasure());
+  if (const auto* refused = As<v1::MessageRefused>(event)) return ReceiptFor(*refused);
   return std::nullopt;
 }
 

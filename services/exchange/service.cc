@@ -3,15 +3,15 @@
 #include <memory>
 #include <vector>
 
-#include "sankofa/exchange/v1/exchange_reason.pb.h"
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "services/exchange/commands.h"
 #include "services/exchange/feed/route.h"
 #include "services/exchange/feed/sending.h"
 #include "services/exchange/partner/reading.h"
+#include "services/exchange/partners_part.h"
 #include "services/exchange/queries.h"
 #include "services/platform/service/runtime.h"
-#include "services/platform/status/refuse.h"
+#include "services/platform/status/check.h"
 
 namespace sankofa::exchange {
 
@@ -20,35 +20,11 @@ std::vector<service::Migration> Migrations();
 
 namespace {
 
-// A node that exchanges nothing yet: feeds are empty, and nobody has disclosed anything.
-void BindEmptyFeeds(rpc::Queries& queries) {
-  queries.On<v1::ReplayRequest, v1::ReplayResponse>(
-      [](rpc::QueryCall& /*call*/,
-         const v1::ReplayRequest& /*request*/) -> absl::StatusOr<v1::ReplayResponse> {
-        v1::ReplayResponse response;
-        response.set_end(true);
-        return response;
-      });
-  queries.OnStream<v1::SubscribeRequest>([](rpc::QueryCall& /*call*/,
-                                            const v1::SubscribeRequest& /*request*/,
-                                            const std::shared_ptr<rpc::StreamSink>& /*sink*/) {
-    return status::Refuse(v1::REASON_NOT_THE_PARTNER);
-  });
-  queries.On<v1::GetDigestRequest, v1::Digest>(
-      [](rpc::QueryCall& /*call*/,
-         const v1::GetDigestRequest& /*request*/) -> absl::StatusOr<v1::Digest> {
-        return status::Refuse(v1::REASON_NOT_THE_PARTNER);
-      });
-  queries.On<v1::CompareDigestsRequest, v1::DigestComparison>(
-      [](rpc::QueryCall& /*call*/,
-         const v1::CompareDigestsRequest& /*request*/) -> absl::StatusOr<v1::DigestComparison> {
-        return status::Refuse(v1::REASON_PARTNER_UNREACHABLE);
-      });
-  queries.On<v1::GetReceivedDisclosureRequest, v1::ReceivedDisclosure>(
-      [](rpc::QueryCall& /*call*/, const v1::GetReceivedDisclosureRequest& /*request*/)
-          -> absl::StatusOr<v1::ReceivedDisclosure> {
-        return status::Refuse(v1::REASON_SUBJECT_NOT_FOUND);
-      });
+// Queries run only once the service has started, and with it its part.
+PartnersPart& PartOf(const service::Runtime& runtime) {
+  auto* part = runtime.part<PartnersPart>();
+  status::Check(part != nullptr, "exchange runs without its part");
+  return *part;
 }
 
 QueryAccess AccessOf(const service::Runtime& runtime) {
@@ -72,7 +48,7 @@ const service::Definition& Definition() {
       .queries =
           [](rpc::Queries& queries, service::Runtime& runtime) {
             BindQueries(queries, AccessOf(runtime));
-            BindEmptyFeeds(queries);
+            BindPartnerQueries(queries, [&runtime]() -> PartnersPart& { return PartOf(runtime); });
           },
       .reactions =
           [](engine::Reactions& reactions) {
@@ -88,6 +64,7 @@ const service::Definition& Definition() {
             std::vector<std::unique_ptr<service::Part>> parts;
             parts.push_back(MakeFeedAccess(runtime));
             parts.push_back(std::make_unique<ReadingPart>(runtime));
+            parts.push_back(std::make_unique<PartnersPart>(runtime));
             return parts;
           },
   };

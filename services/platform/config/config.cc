@@ -167,6 +167,7 @@ std::vector<Entry> EntriesOf(Config& config) {
       Text("crypto.signing_key_file", crypto.signing_key_file),
       Optional("crypto.sealing_key_file", crypto.sealing_key_file),
       Optional("exchange.partner_folder", config.exchange.partner_folder),
+      Integer("exchange.digest_hour", config.exchange.digest_hour, {0, 23}),
       Boolean("clock.accept_scenario_time", config.clock.accept_scenario_time),
       Integer("engine.workers", config.engine.workers, {1, 64}),
       Integer("engine.queue_max", config.engine.queue_max, {1, 100'000}),

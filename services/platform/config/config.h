@@ -85,6 +85,7 @@ struct Crypto {
 // the certificate that it made for this node (client.pem, client.key). Absent: a node that reads from no partner.
 struct Exchange {
   std::string partner_folder;
+  int digest_hour = 2;  // of the day, UTC, at which digests are compared with partners
 };
 
 struct Clock {
