@@ -9,6 +9,7 @@
 #include "services/exchange/agreement/terms.h"
 #include "services/exchange/directory.h"
 #include "services/exchange/erasure/erasure.h"
+#include "services/platform/crypto/hash.h"
 #include "tests/component/exchange/node.h"
 
 // Partners, agreements and erasures through the engine on a real PostgreSQL: what is written, what lists show, and what
@@ -67,6 +68,27 @@ class StoreTest : public ::testing::Test {
       request.set_partner_id(partner);
       ASSERT_TRUE(tg_.Send(request, absl::Minutes(i)).ok());
     }
+  }
+  // A row of what was taken, as the part that receives writes it.
+  void Receive(const std::string& sender, const std::string& case_id, int sequence,
+               const std::string& type) {
+    auto connection = tg_.pool().Acquire(absl::InfiniteFuture());
+    ASSERT_TRUE(connection.ok());
+    const auto inserted = (*connection)
+                              ->Execute(
+                                  "insert into received_update values ($1::text || ':Case/' || "
+                                  "$2::text, $1, $2, $3::bigint, $4::text, '\\x00', now(), now())",
+                                  {sender, case_id, absl::StrCat(sequence), type});
+    ASSERT_TRUE(inserted.ok()) << inserted.status();
+  }
+  // A message of a partner that is refused at a minute of the morning.
+  void Refuse(const std::string& partner, const std::string& message, int minute) {
+    v1::RefuseMessageRequest request;
+    request.set_evidence_id(crypto::HashHex(message));
+    request.set_partner_id(partner);
+    request.set_event(message);
+    request.mutable_receipt()->set_because(v1::REFUSED_BECAUSE_SIGNATURE);
+    ASSERT_EQ(Reason(tg_.Send(request, absl::Minutes(minute))), "OK");
   }
 
   Node tg_{"tg", 't'};
@@ -193,6 +215,88 @@ TEST_F(StoreTest, AnIdentityIsWhatThePartnerRegisters) {
   request.set_verification_key(identity->key().verification_key());
   request.set_sealing_key(identity->key().sealing_key());
   EXPECT_TRUE(fr.Send(request).ok());
+}
+
+// ---- What came and went ---------------------------------------------------------------------------------------------
+
+// Fills what a part would know.
+class TestSource final : public HealthSource {
+ public:
+  void Fill(const v1::Partner& partner, absl::Time /*deadline*/,
+            v1::PartnerHealth& health) override {
+    health.set_unread(partner.id() == "fr" ? 4 : 0);
+  }
+};
+
+TEST_F(StoreTest, HealthSaysWhatWasSentReceivedRefusedAndNotAnswered) {
+  AskErasures(3, "fr");
+  Receive("fr", "case-1", 1, "sankofa.registration.v1.CaseArrived");
+  Receive("fr", "case-1", 2, "sankofa.exchange.v1.FeedRefused");
+  Receive("cm", "case-1", 1, "sankofa.registration.v1.CaseArrived");
+  for (int i = 0; i < 3; ++i) Refuse("fr", "stolen", i);
+  Refuse("fr", "another", 3);
+  TestSource source;
+  tg_.health = {&source};
+  v1::GetPartnerHealthRequest request;
+  request.set_partner_id("fr");
+  const auto health = tg_.Ask<v1::PartnerHealth>(request);
+  ASSERT_TRUE(health.ok()) << health.status();
+  EXPECT_EQ(health->partner_id(), "fr");
+  EXPECT_EQ(health->state(), v1::PARTNER_STATE_ACTIVE);
+  EXPECT_EQ(health->sent(), 0);
+  EXPECT_EQ(health->published(), 0);
+  EXPECT_EQ(health->unread(), 4);
+  EXPECT_EQ(health->received(), 2);
+  EXPECT_EQ(health->receive_lag(), -1);
+  EXPECT_TRUE(health->has_last_received_time());
+  EXPECT_EQ(health->refused_here(), 4);
+  EXPECT_EQ(health->refused_there(), 1);
+  EXPECT_EQ(health->erasures_unanswered(), 3);
+
+  request.set_partner_id("cm");
+  EXPECT_EQ(tg_.Ask<v1::PartnerHealth>(request)->refused_here(), 0);
+  EXPECT_FALSE(tg_.Ask<v1::PartnerHealth>(request)->erasures_unanswered());
+  request.set_partner_id("eu");
+  EXPECT_EQ(Reason(tg_.Ask<v1::PartnerHealth>(request).status()), "NOT_FOUND");
+}
+
+TEST_F(StoreTest, RefusalsAreListedNewestFirstWithoutWhatTheyHold) {
+  Refuse("fr", "first", 1);
+  Refuse("fr", "second", 2);
+  Refuse("cm", "third", 3);
+  Refuse("fr", "first", 4);
+  v1::ListRefusalsRequest request;
+  request.set_partner_id("fr");
+  request.set_page_size(1);
+  const auto page = tg_.Ask<v1::ListRefusalsResponse>(request);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_THAT(page->refusals(), SizeIs(1));
+  EXPECT_EQ(page->refusals(0).id(), crypto::HashHex("first"));
+  EXPECT_EQ(page->refusals(0).times(), 2);
+  EXPECT_EQ(page->refusals(0).reason(), "SIGNATURE");
+  EXPECT_EQ(page->refusals(0).event(), "");
+  request.set_page_token(page->next_page_token());
+  const auto rest = tg_.Ask<v1::ListRefusalsResponse>(request);
+  ASSERT_THAT(rest->refusals(), SizeIs(1));
+  EXPECT_EQ(rest->refusals(0).id(), crypto::HashHex("second"));
+}
+
+TEST_F(StoreTest, WhatPartnersSaidOfACaseIsListedOldestFirstAndNoted) {
+  const std::string case_id = engine::DerivedId("case");
+  for (int i = 1; i <= 3; ++i) Receive("fr", case_id, i, "sankofa.registration.v1.CaseArrived");
+  Receive("cm", case_id, 1, "sankofa.validation.v1.ProjectApproved");
+  Receive("fr", "another", 1, "sankofa.registration.v1.CaseArrived");
+  v1::ListReceivedRequest request;
+  request.set_case_id(case_id);
+  request.set_page_size(3);
+  const auto page = tg_.Ask<v1::ListReceivedResponse>(request);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->updates(), SizeIs(3));
+  request.set_page_token(page->next_page_token());
+  const auto rest = tg_.Ask<v1::ListReceivedResponse>(request);
+  ASSERT_THAT(rest->updates(), SizeIs(1));
+  EXPECT_EQ(rest->next_page_token(), "");
+  EXPECT_TRUE(tg_.read.contains(case_id));
 }
 
 // ---- The directory --------------------------------------------------------------------------------------------------
