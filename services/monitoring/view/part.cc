@@ -32,7 +32,8 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
   const telemetry::Labels labels = {{"service", kConsumer}};
   auto lag = telemetry::GetGauge("sankofa_consumer_lag_messages",
                                  "Events in Kafka that were not read yet.", labels);
-  kafka::ReactionOptions options = ViewConsumerOptions(runtime.config().node.id);
+  const bool partners = runtime.clients().Find("exchange") != nullptr;
+  kafka::ReactionOptions options = ViewConsumerOptions(runtime.config().node.id, partners);
   options.ensure_topics = [&runtime, sources = options.sources] {
     auto admin = kafka::OpenAdmin(runtime.kafka_client());
     if (!admin.ok()) return admin.status();
@@ -54,11 +55,12 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
 
 }  // namespace
 
-kafka::ReactionOptions ViewConsumerOptions(const std::string& node) {
+kafka::ReactionOptions ViewConsumerOptions(const std::string& node, bool partners) {
   kafka::ReactionOptions options;
   options.node = node;
   options.service = kConsumer;
   options.sources = {"registration", "validation", "funding", "monitoring"};
+  if (partners) options.sources.push_back("exchange");
   return options;
 }
 

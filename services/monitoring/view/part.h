@@ -33,9 +33,9 @@ class ViewSink final : public kafka::ReactionSink {
   Views& views_;
 };
 
-// How the view's consumer reads the topics on a node: as the group "sankofa.monitoring.view". Without the parts that
-// need a running service.
-[[nodiscard]] kafka::ReactionOptions ViewConsumerOptions(const std::string& node);
+// How the view's consumer reads the topics on a node: as the group "sankofa.monitoring.view", the exchange's too where
+// the node has `partners`. Without the parts that need a running service.
+[[nodiscard]] kafka::ReactionOptions ViewConsumerOptions(const std::string& node, bool partners);
 
 // The sink reports no gaps, so nothing is ever asked of this.
 [[nodiscard]] kafka::ReplaySource& NoReplay();

@@ -8,6 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "sankofa/exchange/v1/exchange_events.pb.h"
+#include "sankofa/exchange/v1/feed.pb.h"
+#include "sankofa/exchange/v1/feed_messages.pb.h"
 #include "sankofa/registration/v1/registration_events.pb.h"
 #include "services/monitoring/view/folds.h"
 #include "services/platform/status/refuse.h"
@@ -15,6 +18,8 @@
 
 namespace sankofa::monitoring {
 namespace {
+
+namespace exch = exchange::v1;
 
 const Folds& AllFolds() {
   static const Folds folds = [] {
@@ -28,6 +33,17 @@ const Folds& AllFolds() {
   return folds;
 }
 
+// The partner whose feed about this very case the stream is; empty where it is none. What partners send about
+// agreements and statistics is in streams of the same type.
+std::string PartnerOf(const engine::EventMeta& event) {
+  if (event.source != "exchange" || event.stream.type != "ReceivedFeed") return {};
+  const std::string& id = event.stream.id;
+  const std::size_t colon = id.find(':');
+  if (colon == std::string::npos) return {};
+  const bool of_case = id.substr(colon + 1) == absl::StrCat("Case/", event.partition_key);
+  return of_case ? id.substr(0, colon) : std::string();
+}
+
 // The streams that make up a view. Other streams of the case (a service's own notes of what another one said) hold
 // nothing new.
 bool Follows(const engine::EventMeta& event) {
@@ -36,7 +52,7 @@ bool Follows(const engine::EventMeta& event) {
       {"funding", "Grant"},     {"monitoring", "FollowUp"},   {"monitoring", "Survey"},
       {"monitoring", "Alert"},
   };
-  return streams.contains({event.source, event.stream.type});
+  return streams.contains({event.source, event.stream.type}) || !PartnerOf(event).empty();
 }
 
 std::string StreamName(const engine::EventMeta& event) {
@@ -58,23 +74,90 @@ void Advance(v1::CaseView& view, const std::string& stream, std::int64_t sequenc
   view.set_token(view.token() + 1);
 }
 
+// One event, of this node or of a partner, and where it stands there.
+struct Fact {
+  absl::Time time;
+  std::string event_type;
+  const std::string& payload;
+  std::string stream;
+  std::int64_t sequence = 0;
+};
+
 // Sorted by time, stream and sequence, whatever order the events come in. The newest are kept: a set's largest elements
 // do not depend on the order in which it grew either.
-void AddToTimeline(v1::CaseView& view, const engine::IncomingEvent& event,
-                   const Folds::Entry& entry, const std::string& detail) {
+void AddToTimeline(v1::CaseView& view, const Fact& fact, const Folds::Entry& entry,
+                   const std::string& detail) {
   v1::TimelineEntry line;
-  *line.mutable_time() = time::ToTimestamp(event.meta.time);
-  line.set_event_type(event.event_type);
+  *line.mutable_time() = time::ToTimestamp(fact.time);
+  line.set_event_type(fact.event_type);
   line.set_text_en(absl::StrReplaceAll(entry.text_en, {{"{}", detail}}));
   line.set_text_fr(absl::StrReplaceAll(entry.text_fr, {{"{}", detail}}));
-  line.set_stream(absl::StrCat(event.meta.stream.type, "/", event.meta.stream.id));
-  line.set_sequence(event.meta.sequence);
+  line.set_stream(fact.stream);
+  line.set_sequence(fact.sequence);
   const auto key = [](const v1::TimelineEntry& one) {
     return std::tuple(one.time().seconds(), one.time().nanos(), one.stream(), one.sequence());
   };
   auto& timeline = *view.mutable_timeline();
   Slot(timeline, key(line), key) = std::move(line);
   if (timeline.size() > kTimelineMax) timeline.DeleteSubrange(0, 1);
+}
+
+// A type that this version does not know, or bytes that it can't read, say nothing and hold nothing up.
+void FoldFact(v1::CaseView& view, const Fact& fact) {
+  const Folds::Entry* entry = AllFolds().Find(fact.event_type);
+  std::string detail;
+  if (entry != nullptr && entry->fold(view, fact.payload, detail)) {
+    AddToTimeline(view, fact, *entry, detail);
+  }
+}
+
+template <class Event>
+bool Is(const std::string& event_type) {
+  return event_type == Event::descriptor()->full_name();
+}
+
+void EraseSection(v1::PartnerView& section) {
+  section.clear_facts();
+  section.clear_truncated();
+  section.set_erased(true);
+}
+
+// What a partner told goes into its own section and nowhere else: the folds get that section's facts and never see the
+// rest of the view. Everything in a section comes from one stream, the partner's feed, so its order is the feed's.
+void FoldPartner(v1::CaseView& view, const std::string& node, const engine::IncomingEvent& event) {
+  v1::PartnerView& section = Slot(*view.mutable_partner_views(), node,
+                                  [](const v1::PartnerView& one) { return one.node(); });
+  section.set_node(node);
+  if (Is<exch::ReceivedErased>(event.event_type)) return EraseSection(section);
+  exch::UpdateReceived update;
+  exch::FeedEvent told;
+  if (!Is<exch::UpdateReceived>(event.event_type) || !update.ParseFromString(event.payload) ||
+      !told.ParseFromString(update.event())) {
+    return;
+  }
+  // The exchange has verified this; a second look costs nothing.
+  if (told.sender() != node || told.subject() != absl::StrCat("Case/", event.meta.partition_key)) {
+    return;
+  }
+  section.set_sequence(told.sequence());
+  *section.mutable_event_time() = told.event_time();
+  if (Is<exch::ErasureRequested>(told.type()) || Is<registration::v1::CaseErased>(told.type())) {
+    return EraseSection(section);
+  }
+  if (section.erased() || section.truncated()) return;
+  v1::CaseView facts = section.facts();
+  facts.set_case_id(event.meta.partition_key);
+  facts.set_token(facts.token() + 1);
+  FoldFact(facts, {.time = time::FromTimestamp(told.event_time()),
+                   .event_type = told.type(),
+                   .payload = told.payload(),
+                   .stream = told.source_stream(),
+                   .sequence = told.source_sequence()});
+  if (facts.ByteSizeLong() > kPartnerBytesMax) {
+    section.set_truncated(true);
+    return;
+  }
+  section.mutable_facts()->Swap(&facts);
 }
 
 // What an erased case leaves: that it was, and how far its streams are.
@@ -98,13 +181,16 @@ FoldResult Fold(v1::CaseView& view, const engine::IncomingEvent& event) {
   if (mark == 0 && view.marks_size() >= kStreamsMax) return FoldResult::kIgnored;
   view.set_case_id(event.meta.partition_key);
   Advance(view, stream, event.meta.sequence);
-  if (event.event_type == registration::v1::CaseErased::descriptor()->full_name()) Erase(view);
+  if (Is<registration::v1::CaseErased>(event.event_type)) Erase(view);
   if (view.erased()) return FoldResult::kApplied;
-  // A type that this version does not know, or bytes that it can't read, say nothing and hold nothing up.
-  const Folds::Entry* entry = AllFolds().Find(event.event_type);
-  std::string detail;
-  if (entry != nullptr && entry->fold(view, event.payload, detail)) {
-    AddToTimeline(view, event, *entry, detail);
+  if (const std::string partner = PartnerOf(event.meta); !partner.empty()) {
+    FoldPartner(view, partner, event);
+  } else {
+    FoldFact(view, {.time = event.meta.time,
+                    .event_type = event.event_type,
+                    .payload = event.payload,
+                    .stream = absl::StrCat(event.meta.stream.type, "/", event.meta.stream.id),
+                    .sequence = event.meta.sequence});
   }
   return FoldResult::kApplied;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,17 @@
 //   - each field belongs to one stream, or is a set that is kept sorted, so the order between streams does not matter;
 //   - the token is the number of events folded: the sum of the marks.
 //
+// What partners told comes by the exchange's ReceivedFeed streams. It is folded by the same functions, each partner's
+// into a section of its own, so that a fact is always shown with its owner and never stands for one of this node's.
+//
 // Events are read as they are published: what is sealed in them stays closed, and nothing of it is in the view.
 namespace sankofa::monitoring {
 
 // The newest entries of the timeline that are kept, and the streams that one view follows. A case has some dozens.
 inline constexpr int kTimelineMax = 300;
 inline constexpr int kStreamsMax = 500;
+// What one partner's section may grow to: its texts were written elsewhere.
+inline constexpr std::size_t kPartnerBytesMax = 256 * 1024;
 
 enum class FoldResult {
   kApplied,   // the view has moved on

@@ -166,5 +166,35 @@ TEST_F(ViewStoreTest, ConcurrentWritersAgree) {
   EXPECT_EQ(Stored(), Rebuilt());
 }
 
+// Redis keeps no key of a person's and forgets nothing on erasure by itself: what is personal must never get there.
+TEST_F(ViewStoreTest, WhatAPartnerDisclosedIsNeverInRedis) {
+  const auto kept = [&] {
+    const auto reply = client->Call({"GET", absl::StrCat("view:", kCase)});
+    return reply.ok() ? reply->text : std::string();
+  };
+  exchange::v1::UpdateReceived update;
+  update.set_sender("tg");
+  update.set_event(
+      FeedEventOf("tg", 1, Published("Case", kCase, 1, Registered())).SerializeAsString());
+  update.add_disclosures()->mutable_person()->mutable_details()->set_family_names(
+      "Never-to-be-seen");
+  update.mutable_sealed()->set_ciphertext("Never-to-be-seen");
+  const engine::IncomingEvent told = OnReceivedFeed("tg", 1, update);
+  journals.events.push_back(told);
+  Consume(journals.events);
+  EXPECT_EQ(Stored(), Rebuilt());
+  EXPECT_THAT(kept(), ::testing::HasSubstr("CM-2017-0001"));
+  EXPECT_THAT(kept(), ::testing::Not(::testing::HasSubstr("Never-to-be-seen")));
+
+  // Erased, the partner's facts are gone from Redis too, and this node's stay.
+  const engine::IncomingEvent erased = OnReceivedFeed("tg", 2, exchange::v1::ReceivedErased());
+  journals.events.push_back(erased);
+  Consume(std::span(&erased, 1));
+  EXPECT_EQ(Stored(), Rebuilt());
+  EXPECT_TRUE(Get()->partner_views(0).erased());
+  EXPECT_FALSE(Get()->partner_views(0).has_facts());
+  EXPECT_EQ(Get()->state(), "ARRIVED");
+}
+
 }  // namespace
 }  // namespace sankofa::monitoring

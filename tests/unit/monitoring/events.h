@@ -4,6 +4,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "sankofa/exchange/v1/exchange_events.pb.h"
+#include "sankofa/exchange/v1/feed.pb.h"
+#include "sankofa/exchange/v1/feed_messages.pb.h"
 #include "sankofa/funding/v1/funding_events.pb.h"
 #include "sankofa/monitoring/v1/monitoring_events.pb.h"
 #include "sankofa/registration/v1/registration_events.pb.h"
@@ -150,5 +153,51 @@ Event InstalmentEvent(const std::string& grant, int number) {
   *event.mutable_amount() = Euros(350'000);
   return event;
 }
+
+// What a partner's node said of the case: `event` as it came over the border, and its number on the partner's feed, which
+// is its number in the exchange's stream here too.
+inline exchange::v1::FeedEvent FeedEventOf(const std::string& node, std::int64_t sequence,
+                                           const engine::IncomingEvent& event) {
+  exchange::v1::FeedEvent told;
+  told.set_sender(node);
+  told.set_receiver("fr");
+  told.set_subject(absl::StrCat("Case/", event.meta.partition_key));
+  told.set_sequence(sequence);
+  told.set_type(event.event_type);
+  told.set_payload(event.payload);
+  *told.mutable_event_time() = time::ToTimestamp(event.meta.time);
+  told.set_source(event.meta.source);
+  told.set_source_stream(absl::StrCat(event.meta.stream.type, "/", event.meta.stream.id));
+  told.set_source_sequence(event.meta.sequence);
+  return told;
+}
+
+template <class Event>
+engine::IncomingEvent OnReceivedFeed(const std::string& node, std::int64_t sequence,
+                                     const Event& event, const std::string& case_id = kCase) {
+  return Published("ReceivedFeed", absl::StrCat(node, ":Case/", case_id), sequence, event,
+                   test::Morning() + absl::Hours(sequence), case_id);
+}
+
+inline engine::IncomingEvent ToldAs(const exchange::v1::FeedEvent& told, const std::string& node,
+                                    std::int64_t sequence, const std::string& case_id = kCase) {
+  exchange::v1::UpdateReceived update;
+  update.set_feed_id(absl::StrCat(node, ":Case/", case_id));
+  update.set_subject_id(case_id);
+  update.set_sender(node);
+  update.set_subject(told.subject());
+  update.set_sequence(told.sequence());
+  update.set_type(told.type());
+  update.set_event(told.SerializeAsString());
+  return OnReceivedFeed(node, sequence, update, case_id);
+}
+
+inline engine::IncomingEvent Told(const std::string& node, std::int64_t sequence,
+                                  const engine::IncomingEvent& event) {
+  return ToldAs(FeedEventOf(node, sequence, event), node, sequence, event.meta.partition_key);
+}
+
+// A whole case, in the order in which it happens.
+std::vector<engine::IncomingEvent> Story();
 
 }  // namespace sankofa::monitoring

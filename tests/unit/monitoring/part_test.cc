@@ -17,7 +17,8 @@ class PartTest : public ::testing::Test {
  protected:
   PartTest() {
     std::vector<kafka::TopicSpec> topics;
-    for (const char* service : {"registration", "validation", "funding", "monitoring"}) {
+    for (const char* service :
+         {"registration", "validation", "funding", "monitoring", "exchange"}) {
       topics.push_back({.name = absl::StrCat("sankofa.", service)});
     }
     EXPECT_TRUE(broker.MakeAdmin()->EnsureTopics(topics, absl::Seconds(1)).ok());
@@ -25,7 +26,7 @@ class PartTest : public ::testing::Test {
   }
   void StartRunner() {
     runner = std::make_unique<kafka::ReactionRunner>(
-        ViewConsumerOptions("cm"), sink, NoReplay(),
+        ViewConsumerOptions("cm", true), sink, NoReplay(),
         [this](kafka::ConsumerOptions options) { return broker.MakeConsumer(std::move(options)); },
         clock);
   }
@@ -80,9 +81,17 @@ TEST_F(PartTest, ReadsTheTopicsOfAllServices) {
   planned.set_follow_up_id("g1");
   planned.set_case_id(kCase);
   Publish(Published("FollowUp", "g1", 1, planned));
+  Publish(Told("fr", 1, Published("Grant", "g2", 1, Reserved("g2"))));
   RunAWhile();
   EXPECT_TRUE(IsCurrent());
-  EXPECT_EQ(Committed(), 4);
+  EXPECT_EQ(Committed(), 5);
+  EXPECT_EQ(views.Get(kCase, absl::InfiniteFuture())->partner_views_size(), 1);
+}
+
+TEST_F(PartTest, ANodeWithoutPartnersReadsNoExchange) {
+  using ::testing::Contains;
+  EXPECT_THAT(ViewConsumerOptions("cm", false).sources, ::testing::Not(Contains("exchange")));
+  EXPECT_THAT(ViewConsumerOptions("cm", true).sources, Contains("exchange"));
 }
 
 TEST_F(PartTest, StandsStillWithItsOffsetsWhileRedisIsAway) {
