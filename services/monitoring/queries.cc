@@ -8,6 +8,7 @@
 #include "sankofa/monitoring/v1/monitoring_reason.pb.h"
 #include "sankofa/monitoring/v1/monitoring_service.pb.h"
 #include "services/monitoring/indicators/indicators.h"
+#include "services/monitoring/indicators/statistics.h"
 #include "services/monitoring/paging.h"
 #include "services/platform/time/time.h"
 
@@ -226,6 +227,37 @@ absl::StatusOr<v1::ListInstrumentsResponse> ListInstruments(
   return response;
 }
 
+constexpr char kStatisticsSql[] = R"(
+select owner_id, from_date, until_date, minimum_cell,
+       (extract(epoch from publish_time) * 1000000)::bigint
+from statistics
+where owner_id > $1::text
+order by owner_id
+limit $2::int)";
+
+absl::StatusOr<v1::ListStatisticsResponse> ListStatistics(
+    QueryCall& call, const v1::ListStatisticsRequest& request) {
+  const std::string query = QueryOf(request);
+  const auto key = ReadPageToken(call, query, request.page_token(), {""});
+  if (!key.ok()) return key.status();
+  const int size = PageSize(request.page_size());
+  const auto rows = call.Sql(kStatisticsSql, {(*key)[0], absl::StrCat(size + 1)});
+  if (!rows.ok()) return rows.status();
+  v1::ListStatisticsResponse response;
+  for (int i = 0; i < std::min(rows->rows(), size); ++i) {
+    v1::StatisticsSummary& summary = *response.add_statistics();
+    summary.set_code(TextAt(*rows, i, 0));
+    summary.set_from_date(TextAt(*rows, i, 1));
+    summary.set_until_date(TextAt(*rows, i, 2));
+    summary.set_minimum_cell(IntAt(*rows, i, 3));
+    *summary.mutable_publish_time() = TimeAt(*rows, i, 4);
+  }
+  if (rows->rows() > size) {
+    response.set_next_page_token(MakePageToken(call, query, {TextAt(*rows, size - 1, 0)}));
+  }
+  return response;
+}
+
 // ---- Views ------------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<v1::CaseView> GetCaseView(QueryCall& call, const v1::GetCaseViewRequest& request,
@@ -308,6 +340,10 @@ void BindQueries(rpc::Queries& queries, ViewAccess access) {
   queries.On<v1::ListAlertsRequest, v1::ListAlertsResponse>(ListAlerts);
   queries.On<v1::ListInstrumentsRequest, v1::ListInstrumentsResponse>(ListInstruments);
   queries.On<v1::GetIndicatorsRequest, v1::GetIndicatorsResponse>(GetIndicators);
+  queries.On<v1::PreviewStatisticsRequest, v1::StatisticsTables>(PreviewStatistics);
+  BindGet<v1::Statistics, v1::GetStatisticsRequest>(
+      queries, [](const auto& request) { return request.code(); });
+  queries.On<v1::ListStatisticsRequest, v1::ListStatisticsResponse>(ListStatistics);
   queries.On<v1::GetCaseViewRequest, v1::CaseView>(
       [access](QueryCall& call, const v1::GetCaseViewRequest& request) {
         return GetCaseView(call, request, access.views());

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sankofa/monitoring/v1/monitoring_reason.pb.h"
-#include "services/monitoring/indicators/suppression.h"
+#include "services/monitoring/indicators/publication.h"
 #include "services/monitoring/survey/scoring.h"
 #include "services/platform/status/text.h"
 #include "services/platform/time/time.h"
@@ -21,37 +21,10 @@ namespace {
 using status::Refuse;
 using status::RefuseField;
 
-// Null where the value is none of ours.
-const char* ColumnOf(v1::Disaggregation disaggregation) {
-  switch (disaggregation) {
-    case v1::DISAGGREGATION_SEX: return "sex";
-    case v1::DISAGGREGATION_AGE_BAND: return "age_band";
-    case v1::DISAGGREGATION_ORIGIN_COUNTRY: return "origin_country";
-    case v1::DISAGGREGATION_HOST_COUNTRY: return "host_country";
-    case v1::DISAGGREGATION_RETURN_TYPE: return "return_type";
-    case v1::DISAGGREGATION_PROGRAMME: return "programme";
-    case v1::DISAGGREGATION_KIND: return "kind";
-    case v1::DISAGGREGATION_REGION: return "region";
-    case v1::DISAGGREGATION_SECTOR: return "sector";
-    case v1::DISAGGREGATION_VULNERABLE: return "vulnerable";
-    case v1::DISAGGREGATION_LEVEL: return "level";
-    default: return nullptr;
-  }
-}
-
 bool HasRole(const engine::Actor& actor, std::initializer_list<const char*> roles) {
   return std::any_of(roles.begin(), roles.end(), [&actor](const char* role) {
     return std::find(actor.roles.begin(), actor.roles.end(), role) != actor.roles.end();
   });
-}
-
-// One calendar year that is over: two tables of which one holds the other could be subtracted, and so could two tables
-// of a year that is still growing.
-bool IsWholeYear(const v1::GetIndicatorsRequest& request, absl::Time now) {
-  const auto from = time::ParseDay(request.from_date());
-  const auto to = time::ParseDay(request.to_date());
-  return from && to && *from == absl::CivilDay(from->year(), 1, 1) &&
-         *to == absl::CivilDay(from->year(), 12, 31) && *to < time::DayOf(now);
 }
 
 bool IsShareOrScore(v1::IndicatorKind kind) {
@@ -75,33 +48,6 @@ v1::IndicatorCell CellOf(const v1::GetIndicatorsRequest& request, const Indicato
   return cell;
 }
 
-StatisticsCell StatisticsOf(v1::IndicatorKind kind, const v1::IndicatorCell& cell) {
-  if (kind == v1::INDICATOR_KIND_BUSINESS_RUNNING) {
-    return {.parts = {cell.sum(), cell.cases() - cell.sum()}};
-  }
-  return {.parts = {cell.cases()}};
-}
-
-void Withhold(v1::IndicatorCell& cell) {
-  cell.clear_cases();
-  cell.clear_sum();
-  cell.clear_mean_thousandths();
-  cell.set_suppressed(true);
-}
-
-void Publish(v1::Indicator& indicator, std::int64_t threshold) {
-  StatisticsCell total = StatisticsOf(indicator.kind(), indicator.total());
-  std::vector<StatisticsCell> cells;
-  for (const v1::IndicatorCell& cell : indicator.cells()) {
-    cells.push_back(StatisticsOf(indicator.kind(), cell));
-  }
-  Suppress(cells, total, threshold);
-  if (total.suppressed) Withhold(*indicator.mutable_total());
-  for (size_t i = 0; i < cells.size(); ++i) {
-    if (cells[i].suppressed) Withhold(*indicator.mutable_cells(static_cast<int>(i)));
-  }
-}
-
 absl::StatusOr<std::vector<IndicatorRow>> RowsOf(const postgres::Result& result, int values) {
   std::vector<IndicatorRow> rows;
   for (int i = 0; i < result.rows(); ++i) {
@@ -123,6 +69,30 @@ absl::StatusOr<std::vector<IndicatorRow>> RowsOf(const postgres::Result& result,
 }
 
 }  // namespace
+
+const char* ColumnOf(v1::Disaggregation disaggregation) {
+  switch (disaggregation) {
+    case v1::DISAGGREGATION_SEX: return "sex";
+    case v1::DISAGGREGATION_AGE_BAND: return "age_band";
+    case v1::DISAGGREGATION_ORIGIN_COUNTRY: return "origin_country";
+    case v1::DISAGGREGATION_HOST_COUNTRY: return "host_country";
+    case v1::DISAGGREGATION_RETURN_TYPE: return "return_type";
+    case v1::DISAGGREGATION_PROGRAMME: return "programme";
+    case v1::DISAGGREGATION_KIND: return "kind";
+    case v1::DISAGGREGATION_REGION: return "region";
+    case v1::DISAGGREGATION_SECTOR: return "sector";
+    case v1::DISAGGREGATION_VULNERABLE: return "vulnerable";
+    case v1::DISAGGREGATION_LEVEL: return "level";
+    default: return nullptr;
+  }
+}
+
+bool IsWholeYear(const std::string& from_date, const std::string& to_date, absl::Time now) {
+  const auto from = time::ParseDay(from_date);
+  const auto to = time::ParseDay(to_date);
+  return from && to && *from == absl::CivilDay(from->year(), 1, 1) &&
+         *to == absl::CivilDay(from->year(), 12, 31) && *to < time::DayOf(now);
+}
 
 absl::Status CheckIndicators(const v1::GetIndicatorsRequest& request, const engine::Actor& actor,
                              absl::Time now) {
@@ -148,7 +118,9 @@ absl::Status CheckIndicators(const v1::GetIndicatorsRequest& request, const engi
   if (!request.published()) return absl::OkStatus();
   if (request.group_by_size() > 1) return RefuseField(v1::REASON_PUBLISHED_TOO_FINE, "group_by");
   if (request.filters_size() > 0) return RefuseField(v1::REASON_PUBLISHED_TOO_FINE, "filters");
-  if (!IsWholeYear(request, now)) return RefuseField(v1::REASON_PUBLISHED_TOO_FINE, "from_date");
+  if (!IsWholeYear(request.from_date(), request.to_date(), now)) {
+    return RefuseField(v1::REASON_PUBLISHED_TOO_FINE, "from_date");
+  }
   return absl::OkStatus();
 }
 
@@ -201,9 +173,9 @@ v1::GetIndicatorsResponse Assemble(const v1::GetIndicatorsRequest& request,
   if (request.published()) {
     response.set_minimum_cell(std::max(kMinimumCell, request.minimum_cell()));
   }
-  for (auto& [_, indicator] : indicators) {
-    if (request.published()) Publish(indicator, response.minimum_cell());
-    *response.add_indicators() = std::move(indicator);
+  for (auto& [_, indicator] : indicators) *response.add_indicators() = std::move(indicator);
+  if (request.published()) {
+    WithholdFew(*response.mutable_indicators(), response.minimum_cell());
   }
   return response;
 }

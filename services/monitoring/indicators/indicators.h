@@ -15,9 +15,6 @@
 // total and by the disaggregations asked for, from one statement, so that parts and totals agree.
 namespace sankofa::monitoring {
 
-// The threshold of published statistics where no higher one is asked for.
-inline constexpr int kMinimumCell = 5;
-
 // One group of the statement's answer.
 struct IndicatorRow {
   v1::IndicatorKind kind = v1::INDICATOR_KIND_UNSPECIFIED;
@@ -30,6 +27,14 @@ struct IndicatorRow {
       values;  // of the disaggregations, in the order asked for; empty for the total
 };
 
+// The column of case_fact; null where the value is none of ours.
+[[nodiscard]] const char* ColumnOf(v1::Disaggregation disaggregation);
+
+// One calendar year that is over: two tables of which one holds the other could be subtracted, and so could two tables
+// of a year that is still growing.
+[[nodiscard]] bool IsWholeYear(const std::string& from_date, const std::string& to_date,
+                               absl::Time now);
+
 // Refuses what may not be asked for, or not by this person.
 [[nodiscard]] absl::Status CheckIndicators(const v1::GetIndicatorsRequest& request,
                                            const engine::Actor& actor, absl::Time now);
@@ -41,7 +46,7 @@ struct IndicatorStatement {
 // For a request that was checked. Nothing of the request is in the text but names of our own columns.
 [[nodiscard]] IndicatorStatement StatementOf(const v1::GetIndicatorsRequest& request);
 
-// Puts the groups together, and suppresses where the figures are for publication.
+// Puts the groups together, and withholds (see publication.h) where the figures are for publication.
 [[nodiscard]] v1::GetIndicatorsResponse Assemble(const v1::GetIndicatorsRequest& request,
                                                  const std::vector<IndicatorRow>& rows);
 

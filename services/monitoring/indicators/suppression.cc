@@ -58,7 +58,8 @@ void Suppress(std::vector<StatisticsCell>& cells, StatisticsCell& total, std::in
   while (true) {
     const Hidden hidden = HiddenOf(cells, total.parts.size());
     if (hidden.cells == 0) return;
-    if (hidden.cells > 1 && !HasSmallPart(hidden.sum, threshold)) return;
+    const std::int64_t most = SizeOf({.parts = hidden.sum}) - (hidden.cells - 1);
+    if (hidden.cells > 1 && !HasSmallPart(hidden.sum, threshold) && most >= threshold) return;
     StatisticsCell* next = SmallestShown(cells);
     if (next == nullptr) {
       SuppressAll(cells, total);

@@ -10,8 +10,9 @@
 // "all but one" tells as much as "one". A part is small where it is above zero and below the threshold.
 //
 //   1. A cell with a small part is suppressed.
-//   2. As long as fewer than two cells are suppressed, or their sum has a small part, the smallest cell that is still
-//      shown is suppressed as well: the total would give it away.
+//   2. As long as fewer than two cells are suppressed, or their sum has a small part, or is so small that none of them can
+//      hold as many as the threshold (each holds somebody, or it would be shown), the smallest cell that is still shown is
+//      suppressed as well: the total would give it away.
 //   3. Where that needs more cells than there are, or where the total has a small part itself, nothing is shown.
 //
 // An empty cell is no person's and stays shown; it hides nothing.

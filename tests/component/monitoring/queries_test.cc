@@ -340,6 +340,70 @@ TEST_F(QueriesTest, PublishedIndicatorsHideTheFew) {
   }
 }
 
+TEST_F(QueriesTest, StatisticsArePreviewedPublishedAndListed) {
+  for (int i = 0; i < 20; ++i) AddCase(i);  // eight men, twelve women
+  for (int i = 0; i < 20; ++i) Visit(i, 3, "2017-12-30", i % 2 == 0);
+  v1::PreviewStatisticsRequest preview;
+  preview.set_from_date("2017-01-01");
+  preview.set_until_date("2017-12-31");
+  const auto tables = Ask<v1::StatisticsTables>(preview, "statistician");
+  ASSERT_TRUE(tables.ok()) << tables.status();
+  EXPECT_EQ(tables->minimum_cell(), 5);
+  const auto find = [&tables](v1::IndicatorKind kind) -> const v1::StatisticsMeasure& {
+    for (const v1::StatisticsMeasure& measure : tables->measures()) {
+      if (measure.kind() == kind) return measure;
+    }
+    return v1::StatisticsMeasure::default_instance();
+  };
+  EXPECT_EQ(find(v1::INDICATOR_KIND_REGISTERED).total().cases(), 20);
+  const v1::StatisticsMeasure& granted = find(v1::INDICATOR_KIND_AMOUNT_GRANTED);
+  EXPECT_EQ(granted.currency(), "EUR");
+  EXPECT_EQ(granted.total().sum(), 2'000'000);
+  // Sex, age band (not known), host country, type of return, kind, region, vulnerability.
+  ASSERT_THAT(granted.breakdowns(), SizeIs(7));
+  EXPECT_EQ(granted.breakdowns(0).disaggregation(), v1::DISAGGREGATION_SEX);
+  ASSERT_THAT(granted.breakdowns(0).figures(), SizeIs(2));
+  EXPECT_EQ(granted.breakdowns(0).figures(0).value(), "FEMALE");
+  EXPECT_EQ(granted.breakdowns(0).figures(0).cases(), 12);
+  EXPECT_EQ(granted.breakdowns(0).figures(1).sum(), 800'000);
+  EXPECT_EQ(granted.breakdowns(2).figures(0).value(), "FR");
+  // Of the men four run a business and four don't: shown, that would be too few.
+  const v1::StatisticsMeasure& running = find(v1::INDICATOR_KIND_BUSINESS_RUNNING);
+  EXPECT_EQ(running.total().mean_thousandths(), 500);
+  for (const auto& breakdown : running.breakdowns()) {
+    EXPECT_NE(breakdown.disaggregation(), v1::DISAGGREGATION_SEX);
+  }
+  EXPECT_THAT(read_, IsEmpty());  // it is about no case
+
+  v1::PublishStatisticsRequest publish;
+  publish.set_request_id(test::NextRequestId());
+  publish.set_code("cm-2017");
+  publish.set_from_date("2017-01-01");
+  publish.set_until_date("2017-12-31");
+  engine::CommandCall call;
+  call.request = std::make_shared<v1::PublishStatisticsRequest>(publish);
+  call.now = Noon("2018-07-01");
+  call.facts = std::make_shared<v1::StatisticsTables>(*tables);
+  const auto outcome = engine_.Execute(*session_, std::vector{call}).front();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  // What is published names no case.
+  const auto rows = session_->ReadStream({"Statistics", "cm-2017"}, 1, 10);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_THAT(*rows, SizeIs(1));
+  EXPECT_TRUE(rows->front().publish);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(rows->front().payload.find(CaseId(i)), std::string::npos);
+    EXPECT_EQ(rows->front().payload.find(GrantId(i)), std::string::npos);
+  }
+
+  const auto listed = Ask<v1::ListStatisticsResponse>(v1::ListStatisticsRequest(), "statistician");
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_THAT(listed->statistics(), SizeIs(1));
+  EXPECT_EQ(listed->statistics(0).code(), "cm-2017");
+  EXPECT_EQ(listed->statistics(0).until_date(), "2017-12-31");
+  EXPECT_EQ(time::FromTimestamp(listed->statistics(0).publish_time()), Noon("2018-07-01"));
+}
+
 TEST_F(QueriesTest, RebuiltViewsAreThoseInUse) {
   for (int i = 0; i < 3; ++i) AddCase(i);
   // Live: event by event, as the consumer gets them.

@@ -121,13 +121,20 @@ TEST(Assemble, PutsTotalsAndPartsTogether) {
 }
 
 TEST(Assemble, WithholdsSmallCellsWhereTheFiguresArePublished) {
-  const std::vector<IndicatorRow> rows = {Row(v1::INDICATOR_KIND_AMOUNT_PAID, 33, 900, {}),
-                                          Row(v1::INDICATOR_KIND_AMOUNT_PAID, 20, 500, {"MALE"}),
-                                          Row(v1::INDICATOR_KIND_AMOUNT_PAID, 10, 300, {"OTHER"}),
-                                          Row(v1::INDICATOR_KIND_AMOUNT_PAID, 3, 100, {"FEMALE"})};
+  const std::vector<IndicatorRow> rows = {
+      Row(v1::INDICATOR_KIND_REGISTERED, 96, 96, {}),
+      Row(v1::INDICATOR_KIND_REGISTERED, 20, 20, {"MALE"}),
+      Row(v1::INDICATOR_KIND_REGISTERED, 23, 23, {"OTHER"}),
+      Row(v1::INDICATOR_KIND_REGISTERED, 23, 23, {"FEMALE"}),
+      Row(v1::INDICATOR_KIND_REGISTERED, 30, 30, {"UNKNOWN"}),
+      Row(v1::INDICATOR_KIND_AMOUNT_PAID, 63, 900, {}),
+      Row(v1::INDICATOR_KIND_AMOUNT_PAID, 20, 500, {"MALE"}),
+      Row(v1::INDICATOR_KIND_AMOUNT_PAID, 10, 300, {"OTHER"}),
+      Row(v1::INDICATOR_KIND_AMOUNT_PAID, 3, 100, {"FEMALE"}),
+      Row(v1::INDICATOR_KIND_AMOUNT_PAID, 30, 100, {"UNKNOWN"})};
   v1::GetIndicatorsResponse response = Assemble(Published(), rows);
   EXPECT_EQ(response.minimum_cell(), 5);
-  const v1::Indicator& indicator = response.indicators(0);
+  const v1::Indicator& indicator = response.indicators(1);
   EXPECT_FALSE(indicator.total().suppressed());
   EXPECT_EQ(indicator.cells(0).sum(), 500);
   for (const int hidden : {1, 2}) {
@@ -143,7 +150,7 @@ TEST(Assemble, WithholdsSmallCellsWhereTheFiguresArePublished) {
   request.set_minimum_cell(12);
   response = Assemble(request, rows);
   EXPECT_EQ(response.minimum_cell(), 12);
-  EXPECT_TRUE(response.indicators(0).cells(1).suppressed());
+  EXPECT_TRUE(response.indicators(1).cells(1).suppressed());
 }
 
 TEST(Assemble, AShareOfAllButAFewIsWithheld) {
