@@ -57,8 +57,13 @@ void AddServiceOption(CLI::App& app, std::vector<std::string>& services) {
       ->allow_extra_args(false);
 }
 
-std::vector<std::string> Chosen(const std::vector<std::string>& services) {
-  return services.empty() ? ServiceNames() : services;
+std::vector<std::string> Chosen(const Session& session, const std::vector<std::string>& services) {
+  if (!services.empty()) return services;
+  std::vector<std::string> all;
+  for (const std::string& service : ServiceNames()) {
+    if (session.Runs(service)) all.push_back(service);
+  }
+  return all;
 }
 
 int Run(std::vector<std::string> arguments, Io io, Connect connect) {
@@ -76,6 +81,8 @@ int Run(std::vector<std::string> arguments, Io io, Connect connect) {
   AddJournal(app, session);
   AddDeadLetters(app, session);
   AddStatus(app, session);
+  AddPartners(app, session);
+  AddConformance(app, session);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));

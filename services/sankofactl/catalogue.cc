@@ -9,6 +9,8 @@
 #include "absl/strings/strip.h"
 #include "sankofa/common/v1/access_log.pb.h"
 #include "sankofa/common/v1/node_service.pb.h"
+#include "sankofa/exchange/v1/exchange_events.pb.h"
+#include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "sankofa/funding/v1/funding_events.pb.h"
 #include "sankofa/funding/v1/funding_service.pb.h"
 #include "sankofa/monitoring/v1/monitoring_events.pb.h"
@@ -46,6 +48,8 @@ const std::vector<KnownService>& Known() {
        funding::v1::AgreementRecorded::descriptor()},
       {"monitoring", monitoring::v1::GetCaseViewRequest::descriptor(),
        monitoring::v1::FollowUpPlanned::descriptor()},
+      {"exchange", exchange::v1::GetPartnerRequest::descriptor(),
+       exchange::v1::PartnerRegistered::descriptor()},
       // Not a service of its own: what each of them offers beside.
       {"", common::v1::GetServiceStatusRequest::descriptor(),
        common::v1::ReadRecorded::descriptor()},

@@ -97,6 +97,12 @@ absl::Status Session::Prepare() {
   return PrepareToken();
 }
 
+bool Session::Runs(const std::string& service) const {
+  if (service != "exchange" || options_.node_folder.empty()) return true;
+  const auto config = LoadConfig();
+  return !config.ok() || config->services.contains(service);
+}
+
 absl::StatusOr<config::Config> Session::LoadConfig(const std::string& file) const {
   if (file.empty() && options_.node_folder.empty()) {
     return UsageError(
@@ -198,14 +204,14 @@ absl::Status Session::Call(const std::string& service, const std::string& path,
   return (*caller)->Call(service, path, request, response, CallOptions(patience));
 }
 
-absl::Status Session::ReadStream(
-    const std::string& service, const std::string& path, const google::protobuf::Message& request,
-    google::protobuf::Message& response,
-    const std::function<bool(const google::protobuf::Message&)>& take) {
+absl::Status Session::ReadStream(const std::string& service, const std::string& path,
+                                 const google::protobuf::Message& request,
+                                 google::protobuf::Message& response,
+                                 const std::function<bool(const google::protobuf::Message&)>& take,
+                                 absl::Duration patience) {
   const auto caller = Connected();
   if (!caller.ok()) return caller.status();
-  return (*caller)->ReadStream(service, path, request, response, CallOptions(kStreamPatience),
-                               take);
+  return (*caller)->ReadStream(service, path, request, response, CallOptions(patience), take);
 }
 
 int Session::Fail(const absl::Status& status, const std::string& about) {

@@ -67,7 +67,11 @@ class Session {
   [[nodiscard]] absl::Status ReadStream(
       const std::string& service, const std::string& path, const google::protobuf::Message& request,
       google::protobuf::Message& response,
-      const std::function<bool(const google::protobuf::Message&)>& take);
+      const std::function<bool(const google::protobuf::Message&)>& take,
+      absl::Duration patience = kStreamPatience);
+
+  // False for the exchange of a node whose folder says that it has no partners.
+  [[nodiscard]] bool Runs(const std::string& service) const;
 
   // The node's configuration: `file`, or the one in the node's folder.
   [[nodiscard]] absl::StatusOr<config::Config> LoadConfig(const std::string& file = {}) const;

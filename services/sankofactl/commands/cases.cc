@@ -63,6 +63,7 @@ class CasePage {
     Surveys(view);
     AlertsAndReferrals(view);
     Timeline(view);
+    for (const auto& section : view.partner_views()) Partner(section);
   }
 
  private:
@@ -88,6 +89,18 @@ class CasePage {
     Fact("arrived      ", view.arrival_date());
     Fact("orientation  ", view.orientation());
     Fact("closed       ", view.close_reason());
+  }
+
+  // The same parts once more, under the name of their owner.
+  void Partner(const monitoring::v1::PartnerView& section) {
+    out_ << "\n---- As " << Printable(section.node()) << " tells it: message "
+         << section.sequence();
+    if (section.has_event_time()) {
+      out_ << ", " << Moment(time::FromTimestamp(section.event_time()));
+    }
+    out_ << (section.erased() ? ", erased" : "") << (section.truncated() ? ", cut off" : "")
+         << "\n";
+    if (section.has_facts()) Print(section.facts());
   }
 
   void Projects(const CaseView& view) {
@@ -255,7 +268,7 @@ absl::Status PrintTrailLines(Session& session, const Trail& trail) {
 int RunTrail(Session& session, const CaseArguments& arguments) {
   Trail trail;
   int exit_code = kOk;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     auto added = AddTrail(session, service, arguments.case_id, trail);
     if (added.ok()) continue;
     exit_code = session.Fail(added, absl::StrCat("trail of ", service));

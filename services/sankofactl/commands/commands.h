@@ -13,11 +13,14 @@ void AddEvents(CLI::App& app, Session& session);
 void AddCase(CLI::App& app, Session& session);
 void AddJournal(CLI::App& app, Session& session);
 void AddDeadLetters(CLI::App& app, Session& session);
-void AddStatus(CLI::App& app, Session& session);  // and `deadlines run`, `view rebuild`
+void AddStatus(CLI::App& app, Session& session);    // and `deadlines run`, `view rebuild`
+void AddPartners(CLI::App& app, Session& session);  // and `agreements`, `refusals`, `digests` …
+void AddConformance(CLI::App& app, Session& session);
 
 // `--service`, once or several times, of those that this client knows; none means all.
 void AddServiceOption(CLI::App& app, std::vector<std::string>& services);
-// The services meant: those given, or all.
-[[nodiscard]] std::vector<std::string> Chosen(const std::vector<std::string>& services);
+// The services meant: those given, or all that the node runs.
+[[nodiscard]] std::vector<std::string> Chosen(const Session& session,
+                                              const std::vector<std::string>& services);
 
 }  // namespace sankofa::ctl

@@ -97,7 +97,7 @@ absl::Status PrintLetters(Session& session, const std::string& service,
 int RunList(Session& session, const LetterArguments& arguments) {
   Table table({"letter", "state", "since", "from", "event", "stream", "reason", "detail"});
   int exit_code = kOk;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     std::vector<DeadLetter> letters;
     auto listed = Fetch(session, service, arguments.all, letters);
     if (listed.ok()) listed = PrintLetters(session, service, letters, table);
@@ -146,7 +146,7 @@ int ReplayOne(Session& session, const LetterName& name) {
 // In the order in which they were put aside; one that still can't be applied does not keep the others back.
 int ReplayAll(Session& session, const LetterArguments& arguments) {
   int exit_code = kOk;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     std::vector<DeadLetter> letters;
     auto listed = Fetch(session, service, /*closed_too=*/false, letters);
     if (!listed.ok()) {

@@ -104,7 +104,7 @@ absl::Status RunTail(Session& session, const TailArguments& arguments) {
   const auto client = session.KafkaClient(arguments.brokers);
   if (!client.ok()) return client.status();
   std::vector<std::string> topics;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     topics.push_back(kafka::TopicOf(service));
   }
   TailOptions options{

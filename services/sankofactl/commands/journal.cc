@@ -99,7 +99,7 @@ int ExportAll(Session& session, const JournalArguments& arguments) {
     file.open(arguments.out, std::ios::binary);
   }
   std::ostream& out = arguments.out.empty() ? session.out() : file;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     auto exported = ExportService(*config, service, out);
     out.flush();
     if (exported.ok() && !out.good()) exported = CannotWrite();
@@ -186,7 +186,7 @@ int VerifyDatabase(Session& session, const JournalArguments& arguments,
   const auto config = session.LoadConfig(arguments.config);
   if (!config.ok()) return session.Fail(config.status());
   int exit_code = kOk;
-  for (const std::string& service : Chosen(arguments.services)) {
+  for (const std::string& service : Chosen(session, arguments.services)) {
     auto totals = VerifyService(*config, service, found);
     if (totals.ok()) {
       verified.push_back(*std::move(totals));

@@ -66,7 +66,7 @@ absl::Status PrintStatusLine(Session& session, const ServiceStatus& status, std:
 int RunStatus(Session& session, const std::vector<std::string>& services) {
   int exit_code = kOk;
   std::map<std::string, ServiceStatus> all;
-  for (const std::string& service : Chosen(services)) {
+  for (const std::string& service : Chosen(session, services)) {
     common::v1::GetServiceStatusRequest request;
     request.set_service(service);
     ServiceStatus status;
@@ -80,7 +80,7 @@ int RunStatus(Session& session, const std::vector<std::string>& services) {
   }
   Table table({"service", "version", "published", "unpublished", "parked", "dead letters", "lag",
                "applied"});
-  for (const std::string& service : Chosen(services)) {
+  for (const std::string& service : Chosen(session, services)) {
     const auto found = all.find(service);
     if (found == all.end()) continue;
     const ServiceStatus& status = found->second;
@@ -104,7 +104,7 @@ int RunStatus(Session& session, const std::vector<std::string>& services) {
 int RunDeadlines(Session& session, const std::vector<std::string>& services) {
   int exit_code = kOk;
   Table table({"service", "commands", "refused"});
-  for (const std::string& service : Chosen(services)) {
+  for (const std::string& service : Chosen(session, services)) {
     common::v1::RunDeadlinesRequest request;
     request.set_service(service);
     common::v1::RunDeadlinesResponse response;

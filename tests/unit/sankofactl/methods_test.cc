@@ -25,6 +25,7 @@ TEST(CatalogueTest, KnowsEveryServicesMethodsAndEvents) {
     EXPECT_NE(FindType(method->input_type()->full_name()), nullptr);
   }
   EXPECT_THAT(services, ::testing::ElementsAre("sankofa.common.v1.NodeService",
+                                               "sankofa.exchange.v1.ExchangeService",
                                                "sankofa.funding.v1.FundingService",
                                                "sankofa.monitoring.v1.MonitoringService",
                                                "sankofa.registration.v1.RegistrationService",
@@ -32,6 +33,7 @@ TEST(CatalogueTest, KnowsEveryServicesMethodsAndEvents) {
   for (const char* type :
        {"sankofa.registration.v1.CaseSubmitted", "sankofa.validation.v1.ProjectApproved",
         "sankofa.funding.v1.GrantSigned", "sankofa.monitoring.v1.VisitRecorded",
+        "sankofa.exchange.v1.UpdateReceived", "sankofa.exchange.v1.SignedFeedEvent",
         "sankofa.common.v1.ReadRecorded"}) {
     EXPECT_NE(FindType(type), nullptr) << type;
   }

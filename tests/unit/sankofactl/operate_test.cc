@@ -64,7 +64,8 @@ TEST_F(OperateTest, StatusComparesWhatWasPublishedWithWhatWasApplied) {
   EXPECT_THAT(ran.out, HasSubstr("registration  0.1.0    118        2 "));
   EXPECT_THAT(ran.out, HasSubstr("registration 115/120"));
   EXPECT_THAT(Methods(), ElementsAre("registration GetServiceStatus", "validation GetServiceStatus",
-                                     "funding GetServiceStatus", "monitoring GetServiceStatus"));
+                                     "funding GetServiceStatus", "monitoring GetServiceStatus",
+                                     "exchange GetServiceStatus"));
   const Ran programs =
       Do({"status", "--service", "registration", "--service", "funding", "--json"});
   EXPECT_THAT(programs.out, HasSubstr("\"events_unpublished\":2,\"events_unapplied\":0}\n"));
@@ -232,6 +233,14 @@ TEST_F(OperateTest, ACaseIsShownOnOnePage) {
         time::ToTimestamp(absl::FromCivil(absl::CivilDay(2017, 6, 30), absl::UTCTimeZone()));
     entry->set_text_en("The case was registered.");
     entry->set_text_fr("Le dossier a été enregistré.");
+    auto* section = view.add_partner_views();
+    section->set_node("tg");
+    section->set_sequence(12);
+    section->mutable_facts()->set_case_id("c-1");
+    section->mutable_facts()->set_state("ARRIVED");
+    auto* erased = view.add_partner_views();
+    erased->set_node("de");
+    erased->set_erased(true);
     return absl::OkStatus();
   };
   const Ran ran = Do({"case", "show", "c-1"});
@@ -241,6 +250,8 @@ TEST_F(OperateTest, ACaseIsShownOnOnePage) {
   EXPECT_THAT(ran.out, HasSubstr("4,000.00 EUR"));
   EXPECT_THAT(ran.out, HasSubstr("1.000     0.000   0.000         0.045\n"));
   EXPECT_THAT(ran.out, HasSubstr("2017-06-30 00:00:00Z  The case was registered.\n"));
+  EXPECT_THAT(ran.out, HasSubstr("\n---- As tg tells it: message 12\nCase c-1  ARRIVED\n"));
+  EXPECT_THAT(ran.out, ::testing::EndsWith("\n---- As de tells it: message 0, erased\n"));
   EXPECT_THAT(ran.out, Not(HasSubstr("Alerts")));
   EXPECT_THAT(Do({"case", "show", "c-1", "--language", "fr"}).out,
               HasSubstr("Le dossier a été enregistré."));
@@ -297,7 +308,7 @@ TEST_F(OperateTest, ATrailIsMadeOfAllServicesInTheOrderOfTime) {
   EXPECT_NE(at("system validation"), std::string::npos);
   EXPECT_LT(at("CaseRegistered"), at("CaseFileOpened"));
   EXPECT_LT(at("CaseFileOpened"), at("GetCaseFile"));
-  EXPECT_EQ(node_.calls.size(), 5U);
+  EXPECT_EQ(node_.calls.size(), 6U);
 }
 
 TEST_F(OperateTest, AnIncompleteTrailIsAFailure) {
@@ -309,7 +320,7 @@ TEST_F(OperateTest, AnIncompleteTrailIsAFailure) {
   const Ran ran = Do({"case", "trail", "c-1", "--json"});
   EXPECT_EQ(ran.exit_code, 1);
   EXPECT_THAT(ran.err, HasSubstr("\"about\":\"trail of funding\""));
-  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 3);
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 4);
 }
 
 }  // namespace
