@@ -46,6 +46,7 @@ HEADERS = {
     "ce_sequence": "1, 2, 3 … in the stream",
     "ce_partitionkey": "the record's key again",
     "content-type": "application/protobuf",
+    "sankofa_key_id": "on a feed: which of the node's keys signed",
     "traceparent": "W3C trace context, where there is one",
 }
 

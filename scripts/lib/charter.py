@@ -15,6 +15,7 @@ import charter_report
 from federation import Federation
 from node_client import NodeDown, Refused
 from play import NOT_HERE_YET, Player, tell
+from report import name_of
 from scenario import load
 
 SCENARIO = "tests/data/charter-tg-2023.yaml"
@@ -97,7 +98,7 @@ class CharterPlayer(Player):
         self.part("2023-04-17 … 2023-04-27", "arrivals and assessments at TG", self.receive)
         self.part(day["withdrawn"], "one person withdraws consent at FR; TG erases and gives a receipt", self.withdraw)
         self.part(f"{day['drafted']} … {day['studied']}", "life projects written, submitted, studied", self.write)
-        self.part(f"{day['hand_over']['offered']} … {day['hand_over']['accepted']}", "TG hands one case over to FR",
+        self.part(f"{day['hand_over']['offered']} … {day['hand_over']['accepted']}", "FR hands one case over to TG",
                   self.hand_over)
         self.part(day["sitting"], "the sitting at Lomé; the seat in Paris votes through its own node", self.sit)
         self.part(f"{day['reserved']} … {day['signed']}", "grants reserved and signed", self.grant)
@@ -109,10 +110,9 @@ class CharterPlayer(Player):
         self._pool.shutdown()
 
     def partners(self):
-        at = f"{self.calendar['prepared']}T08:00:00Z"
-        self.federation.register_partners(at)
+        self.federation.register_partners()
         for agreement in self.scenario["agreements"]:
-            self.federation.sign(agreement, self.scenario["shares"], at)
+            self.federation.sign(agreement, self.scenario["shares"])
 
     def prepare(self):
         scenario, day = self.scenario, self.calendar["prepared"]
@@ -170,7 +170,9 @@ class CharterPlayer(Player):
             self.do(f"{code}/refuse", "registration.RefuseCase", "case_officer", day,
                     {**about, "reason": "REFUSAL_REASON_OUT_OF_SCOPE"})
         else:
-            self.do(f"{code}/accept", "registration.AcceptCase", "case_officer", day, about)
+            accepted = self.do(f"{code}/accept", "registration.AcceptCase", "case_officer", day, about)
+            # The agency has a record of its own for the person.
+            self.ids[code]["person"] = accepted.person_id
 
     def late(self):
         self.side_by_side(self.register_one, self.retroactive)
@@ -179,9 +181,15 @@ class CharterPlayer(Player):
             if project.get("retroactive"):
                 self.do(f"{project['code']}/answer", "registration.AnswerRetroactiveCase", "host_officer",
                         project["dates"]["accepted"], {"case_id": self.ids[project["code"]]["case"], "accepted": True})
+                self.wait_for_state("tg", project, "ARRIVED")
         # The silent one: the deadline is the agency's to watch.
         self.nodes["tg"].call("RunDeadlines", {"service": "registration"}, who="operator",
                               at=f"{self.calendar['silence']}T09:00:00Z", timeout=30)
+
+    def wait_for_state(self, role, project, state):
+        about = {"case_id": self.ids[project["code"]]["case"]}
+        self.federation.wait(lambda: name_of(self.ask(role, "registration.GetCase", about), "state") == state,
+                             f"the case of {project['code']} is {state} at {role}")
 
     def receive(self):
         self.side_by_side(self.receive_one, self.on_way("project", "withdrawn", "handed-over"))
@@ -200,18 +208,18 @@ class CharterPlayer(Player):
                 self.do(f"{project['code']}/withdraw/{consent.purpose}", "registration.WithdrawConsent", "host_officer",
                         day, {"case_id": case_id, "consent_id": consent.consent_id, "giver": "CONSENT_GIVER_PERSON"},
                         hour=10)
-            self.federation.wait(lambda case_id=case_id: charter_report.erasures(self, "fr", case_id) == ["DONE"],
+            self.federation.wait(lambda case_id=case_id: set(charter_report.erasures(self, "fr", case_id)) == {"DONE"},
                                  "TG has given its receipt for the erasure")
 
     def hand_over(self):
         days = self.calendar["hand_over"]
         for project in self.on_way("handed-over"):
             code = project["code"]
-            offered = self.do(f"{code}/hand-over", "registration.OfferHandOver", "case_officer", days["offered"], {
-                "case_id": self.ids[code]["case"], "to_partner": self.codes["fr"],
+            offered = self.do(f"{code}/hand-over", "registration.OfferHandOver", "host_officer", days["offered"], {
+                "case_id": self.ids[code]["case"], "to_partner": self.codes["tg"],
                 "answer_due_time": f"{days['due']}T18:00:00Z"})
             self.ids[code]["hand-over"] = offered.id
-            self.do(f"{code}/hand-over/accepted", "registration.AcceptHandOver", "host_officer", days["accepted"],
+            self.do(f"{code}/hand-over/accepted", "registration.AcceptHandOver", "case_officer", days["accepted"],
                     {"hand_over_id": offered.id})
             for role in ("tg", "fr"):
                 self.federation.wait(
@@ -226,7 +234,7 @@ class CharterPlayer(Player):
             super().vote(step, project, fields)
             return
         self.do(step, "validation.ForwardVote", seat["holder"], self.calendar["sitting"], {
-            "to_partner": self.codes["tg"], "case_id": self.ids[project["code"]]["case"], **fields}, hour=10)
+            "to_node": self.codes["tg"], "case_id": self.ids[project["code"]]["case"], **fields}, hour=10)
 
     def before_decision(self, project):
         """The vote from Paris has arrived and counts."""

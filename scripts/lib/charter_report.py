@@ -4,6 +4,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 import report
 from federation import STATISTICS
+from node_client import Refused
 from report import euros, name_of
 
 # Where a case ends at the agency, by the way it takes.
@@ -16,20 +17,26 @@ COMPARED = ("state", "arrival_date", "orientation", "close_reason", "responsible
 
 
 def view(player, role, case_id):
-    return player.ask(role, "monitoring.GetCaseView", {"case_id": case_id})
+    """The view of a case; None where it was erased."""
+    try:
+        return player.ask(role, "monitoring.GetCaseView", {"case_id": case_id})
+    except Refused as refused:
+        if refused.reason == "CASE_ERASED":
+            return None
+        raise
 
 
 def section(of, code):
     """What the view of a case holds of a partner; None where that is nothing."""
-    return next((one for one in of.partner_views if one.node == code), None)
+    return next((one for one in of.partner_views if one.node == code), None) if of else None
 
 
 def told(player, role, sender, case_id, field):
     """What `role` was told of a field by `sender`."""
     try:
         found = section(view(player, role, case_id), player.codes[sender])
-    except Exception as error:  # pylint: disable=broad-except
-        if getattr(error, "reason", "") in ("CASE_UNKNOWN", "NOT_FOUND"):
+    except Refused as refused:
+        if refused.reason in ("CASE_UNKNOWN", "NOT_FOUND"):
             return None
         raise
     return getattr(found.facts, field) if found else None
@@ -121,7 +128,8 @@ def cases_differ(player, facts):
         if facts["erased"][code] != (way == "withdrawn"):
             yield f"{code} is {'' if facts['erased'][code] else 'not '}erased at TG"
         if way == "withdrawn":
-            if [name_of(one, "state") for one in facts["erasures"][code]] != ["DONE"]:
+            # One for each purpose whose withdrawal found something to erase.
+            if {name_of(one, "state") for one in facts["erasures"][code]} != {"DONE"}:
                 yield f"{code}: there is no receipt for the erasure"
             continue
         if own.state != ENDS[way]:
@@ -212,12 +220,12 @@ def one_case(player, facts):
 def all_cases(player, facts):
     yield row("case", "TG", "FR, as TG told it", "how it crossed")
     ways = {"project": "opened by FR, taken on by TG", "withdrawn": "consent withdrawn at FR",
-            "handed-over": "TG hands over, FR signs too", "refused": "opened by FR, refused by TG",
+            "handed-over": "handed over to TG, both signed", "refused": "opened by FR, refused by TG",
             "silent": "opened by TG, FR was silent"}
     for project in player.projects:
         code = project["code"]
         own, there = facts["views"][code]["tg"], section(facts["views"][code]["fr"], player.codes["tg"])
-        state = "erased, key destroyed" if facts["erased"][code] else own.state + (
+        state = "erased, key destroyed" if own is None else own.state + (
             f" ({own.close_reason.lower()})" if own.close_reason else "")
         heard = "–" if there is None else "erased" if there.erased else there.facts.state
         way = ways[project["way"]]

@@ -21,6 +21,8 @@ NAMES = {"cm": ("Agency for returnees of Cameroon", "CM"), "tg": ("Diaspora desk
          "fr": ("European partner", "FR"), "eu": ("Statistics partner", "BE")}
 STATISTICS = "eu"
 SETTLE_SECONDS = 60
+# Before the first day of any agreement.
+REGISTERED = "2016-09-01T08:00:00Z"
 
 
 def request_id(*words):
@@ -74,7 +76,7 @@ class Federation:
 
     # ---- becoming partners ------------------------------------------------------------------------------------------
 
-    def register_partners(self, at):
+    def register_partners(self, at=REGISTERED):
         """Each node learns of all others: keys as their operators read them out, and where they are reached."""
         identities = {role: node.call("exchange.GetOwnIdentity", {}, who="operator", at=at)
                       for role, node in self.nodes.items()}
@@ -99,8 +101,9 @@ class Federation:
         brokers = read(os.path.join(self.nodes[other].folder, "partner-brokers")).decode().strip()
         return {"brokers": brokers, "topic": f"feed.{self.codes[role]}", "exchange_address": self.exchange_addresses[other]}
 
-    def sign(self, agreement, shares, at):
-        """Proposed by the one, signed by the other once the proposal has arrived there."""
+    def sign(self, agreement, shares):
+        """On its first day: proposed by the one, signed by the other once the proposal has arrived there."""
+        at = f"{agreement['from_date']}T08:00:00Z"
         proposer, counterpart = agreement["proposer"], agreement["counterpart"]
         given = [self.share(shares[name]) for name in agreement["shares"]]
         statistics = counterpart not in self.nodes

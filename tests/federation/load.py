@@ -38,19 +38,19 @@ class Load:
     def updates(self):
         return self.cases * (FIRST_UPDATES + self.assessments)
 
-    def federate(self, at="2022-12-05T08:00:00Z"):
+    def federate(self):
         """Partners, and the agreements of the charter."""
-        self.federation.register_partners(at)
+        self.federation.register_partners()
         for agreement in self.scenario["agreements"]:
             if agreement["proposer"] in self.nodes and agreement["counterpart"] in (*self.nodes, "eu"):
-                self.federation.sign(agreement, self.scenario["shares"], at)
+                self.federation.sign(agreement, self.scenario["shares"])
 
     def run(self):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for done in [pool.submit(self._case, number) for number in range(self.cases)]:
                 done.result()
 
-    def _do(self, who, step, method, fields):
+    def do(self, who, step, method, fields):
         role, _ = PEOPLE[who]
         return self.nodes[role].call(method, {
             "request_id": str(uuid.uuid5(NAMESPACE, f"{self.run_id}/{step}")), **fields}, who=who,
@@ -65,25 +65,25 @@ class Load:
     def open_case(self, number):
         agency = AGENCIES[number % 2]
         country, code = agency.upper(), self.federation.codes[agency]
-        person = self._do("host", f"{number}/person", "registration.RegisterPerson", self.person(number))
-        opened = self._do("host", f"{number}/case", "registration.RegisterCase", {"person_id": person.id, "header": {
+        person = self.do("host", f"{number}/person", "registration.RegisterPerson", self.person(number))
+        opened = self.do("host", f"{number}/case", "registration.RegisterCase", {"person_id": person.id, "header": {
             "origin_country": country, "host_country": "FR", "return_type": "RETURN_TYPE_VOLUNTARY_RETURN",
             "programme": "ofii-tg", "partner": code, "host_entry_date": "2018-01-01"}})
         self.case_ids[number] = opened.id
-        self._do("host", f"{number}/consent", "registration.GiveConsent", {
+        self.do("host", f"{number}/consent", "registration.GiveConsent", {
             "case_id": opened.id, "purpose": "CONSENT_PURPOSE_REINTEGRATION", "partner": code,
             "scopes": ["person.details", "case.header", "case.orientation"], "giver": "CONSENT_GIVER_PERSON",
             "from_date": DAY, "until_date": "2027-12-31"})
-        self._do("host", f"{number}/submit", "registration.SubmitCase", {"case_id": opened.id})
+        self.do("host", f"{number}/submit", "registration.SubmitCase", {"case_id": opened.id})
         self.done += 2
         about = {"case_id": opened.id}
-        self._do(agency, f"{number}/accept", "registration.AcceptCase", about)
-        self._do(agency, f"{number}/arrival", "registration.ConfirmArrival", {**about, "arrival_date": DAY})
+        self.do(agency, f"{number}/accept", "registration.AcceptCase", about)
+        self.do(agency, f"{number}/arrival", "registration.ConfirmArrival", {**about, "arrival_date": DAY})
         self.done += 2
         return agency, person, opened
 
     def assess(self, agency, number, case_id, time):
-        self._do(agency, f"{number}/assessment/{time}", "registration.AssessCase", {
+        self.do(agency, f"{number}/assessment/{time}", "registration.AssessCase", {
             "case_id": case_id, "orientation": f"operator-{time}", "orientation_note": f"Exemplo asked for it, {time}.",
             "assessment": {"needs": ["NEED_BUSINESS"], "summary": f"Exemplo was met {time} times."}})
         self.done += 1
@@ -94,7 +94,7 @@ class Load:
             self.assess(agency, number, opened.id, time)
             if time == self.assessments // 2:
                 # What FR disclosed changes on the way: a box without an event goes out.
-                self._do("host", f"{number}/person/again", "registration.UpdatePerson",
+                self.do("host", f"{number}/person/again", "registration.UpdatePerson",
                          {"person_id": person.id, **self.person(number, "ne")})
 
 

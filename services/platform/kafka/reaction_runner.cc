@@ -11,6 +11,7 @@
 namespace sankofa::kafka {
 namespace {
 
+constexpr std::string_view kOwnServices = "own services";   // the default of `from`
 constexpr absl::Duration kSlice = absl::Milliseconds(250);  // how long Stop may take to be seen
 constexpr int kGapsARound = 32;  // so that the topics are not left alone for long
 
@@ -602,7 +603,10 @@ void ReactionRunner::UpdateHealth() {
   if (health.code() != health_.code()) {
     if (health.ok()) {
       telemetry::Info("reactions go on", {{"from", options_.from}});
-    } else if (absl::IsUnavailable(health) || absl::IsAborted(health)) {
+    } else if (
+        absl::IsUnavailable(health) || absl::IsAborted(health) ||
+        // A partner that has not let this node in yet, or no longer does, is no mistake of ours.
+        (absl::IsPermissionDenied(health) && options_.from != kOwnServices)) {
       telemetry::Warn("reactions wait", {{"from", options_.from}, {"status", health}});
     } else {
       telemetry::Error("reactions wait", {{"from", options_.from}, {"status", health}});

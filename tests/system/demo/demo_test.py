@@ -7,8 +7,9 @@ import unittest
 
 from harness import ROOT, processes_of, run
 
-NODE = "st-demo"
-COMMAND = ["scripts/demo", "--node", NODE, "--base-port", "8100"]
+PREFIX = "st-"
+NODES = ("st-cm", "st-tg", "st-fr")
+COMMAND = ["scripts/demo", "--prefix", PREFIX, "--base-port", "8100"]
 
 
 class DemoTest(unittest.TestCase):
@@ -24,24 +25,36 @@ class DemoTest(unittest.TestCase):
         self.assertIn("46,880.40 EUR first = 70 % of it", text)
         self.assertIn("EUR: debit less credit is 0; XAF: debit less credit is 0", text)
         self.assertIn("Everything agrees", text)
+        # Between the nodes: three pairs, each seen from both sides.
+        self.assertEqual(text.count("digests equal"), 6)
+        self.assertNotIn("digests DIFFER", text)
+        self.assertIn("FR refused 1 message of TG", text)
+        self.assertIn("Each node knows what it may know", text)
 
     def test_keeps_running_plays_again_and_stops(self):
         first = run(*COMMAND, "--keep")
         self.check_table(first.stdout)
-        self.assertIn("scripts/call st-demo", first.stdout)
+        self.assertIn("scripts/call st-cm", first.stdout)
         # What is printed about calling it by hand is true.
-        called = run("scripts/call", NODE, "registration.ListCases", '{"page_size": 3}', "--role", "auditor")
+        called = run("scripts/call", "st-cm", "registration.ListCases", '{"page_size": 3}', "--role", "auditor")
         self.assertIn('"reference": "CM-', called.stdout)
+        called = run("scripts/call", "st-fr", "exchange.GetPartnerHealth", '{"partner_id": "st-tg"}', "--role", "auditor")
+        self.assertIn('"received"', called.stdout)
 
         def table(text):
-            return text[text.index("first 70 %"):text.index("Everything agrees")]
+            return (text[text.index("first 70 %"):text.index("Everything agrees")]
+                    + text[text.index("one case"):text.index("Each node knows")])
 
         second = run(*COMMAND)
         self.check_table(second.stdout)
         self.assertEqual(table(first.stdout), table(second.stdout), "the second play took effect")
         run(*COMMAND, "--stop")
-        self.assertEqual(processes_of(NODE), [])
-        self.assertFalse(os.path.exists(f"{ROOT}/.run/{NODE}"))
+        self.assert_nothing_runs()
+        for node in (*NODES, "st-eu"):
+            self.assertFalse(os.path.exists(f"{ROOT}/.run/{node}"))
+
+    def assert_nothing_runs(self):
+        self.assertEqual([line for node in NODES for line in processes_of(node)], [])
 
     def test_interrupted_leaves_no_process(self):
         process = subprocess.Popen(COMMAND, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -54,7 +67,7 @@ class DemoTest(unittest.TestCase):
                 if "arrivals and assessments" in line:
                     os.killpg(process.pid, signal.SIGINT)
         self.assertEqual(process.wait(), 130, "".join(said))
-        self.assertEqual(processes_of(NODE), [])
+        self.assert_nothing_runs()
 
 
 if __name__ == "__main__":
