@@ -1,4 +1,5 @@
 #include "sankofa/registration/v1/case.pb.h"
+#include "sankofa/registration/v1/hand_over.pb.h"
 #include "sankofa/registration/v1/referral.pb.h"
 #include "sankofa/registration/v1/registration_events.pb.h"
 #include "services/monitoring/names.h"
@@ -104,6 +105,57 @@ void AddConsentFolds(Folds& folds) {
 }
 
 template <class Event>
+v1::HandOverView& HandOverOf(CaseView& view, const Event& event) {
+  v1::HandOverView& hand_over =
+      Slot(*view.mutable_hand_overs(), event.hand_over_id(),
+           [](const v1::HandOverView& one) { return one.hand_over_id(); });
+  hand_over.set_hand_over_id(event.hand_over_id());
+  return hand_over;
+}
+
+template <class Event>
+void AddHandOverMove(Folds& folds, const char* en, const char* fr, reg::HandOverState state) {
+  folds.On<Event>(en, fr, [state](CaseView& view, const Event& event) {
+    HandOverOf(view, event).set_state(NameOf(state));
+  });
+}
+
+void AddHandOverFolds(Folds& folds) {
+  folds.On<reg::HandOverOffered>("Hand-over offered to {}",
+                                 "Transfert de responsabilité proposé à {}",
+                                 [](CaseView& view, const reg::HandOverOffered& event) {
+                                   v1::HandOverView& hand_over = HandOverOf(view, event);
+                                   hand_over.set_state(NameOf(reg::HAND_OVER_STATE_OFFERED));
+                                   hand_over.set_from_node(event.from_node());
+                                   hand_over.set_to_node(event.to_node());
+                                   *hand_over.mutable_answer_due_time() = event.answer_due_time();
+                                   return event.to_node();
+                                 });
+  AddHandOverMove<reg::HandOverAccepted>(folds, "Hand-over accepted",
+                                         "Transfert de responsabilité accepté",
+                                         reg::HAND_OVER_STATE_ACCEPTED);
+  AddHandOverMove<reg::HandOverDeclined>(folds, "Hand-over declined",
+                                         "Transfert de responsabilité décliné",
+                                         reg::HAND_OVER_STATE_DECLINED);
+  AddHandOverMove<reg::HandOverCompleted>(folds, "Handed over, signed by both",
+                                          "Responsabilité transférée, signée des deux parties",
+                                          reg::HAND_OVER_STATE_COMPLETED);
+  AddHandOverMove<reg::HandOverLapsed>(folds, "Hand-over lapsed without an answer in time",
+                                       "Transfert de responsabilité resté sans réponse à temps",
+                                       reg::HAND_OVER_STATE_LAPSED);
+  folds.On<reg::CaseResponsibilityChanged>(
+      "{} answers for the case", "{} répond du dossier",
+      [](CaseView& view, const reg::CaseResponsibilityChanged& event) {
+        view.set_responsible_organisation(event.responsible_organisation());
+        view.set_responsible_node(event.responsible_node());
+        return event.responsible_organisation();
+      });
+  folds.On<reg::PartnerDataErased>(
+      "What {} had disclosed was erased", "Les données communiquées par {} ont été effacées",
+      [](CaseView& /*view*/, const reg::PartnerDataErased& event) { return event.partner(); });
+}
+
+template <class Event>
 void AddReferralFold(Folds& folds, const char* en, const char* fr, reg::ReferralState state) {
   folds.On<Event>(en, fr, [state](CaseView& view, const Event& event) {
     SetReferral(view, event.referral_id(), state);
@@ -115,6 +167,7 @@ void AddReferralFold(Folds& folds, const char* en, const char* fr, reg::Referral
 void AddRegistrationFolds(Folds& folds) {
   AddCaseFolds(folds);
   AddConsentFolds(folds);
+  AddHandOverFolds(folds);
   AddReferralFold<reg::ReferralSent>(folds, "Referral sent", "Orientation envoyée",
                                      reg::REFERRAL_STATE_IN_PROGRESS);
   AddReferralFold<reg::ReferralAccepted>(folds, "Referral accepted", "Orientation acceptée",

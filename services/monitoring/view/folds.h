@@ -6,12 +6,16 @@
 #include <type_traits>
 #include <utility>
 
+#include "google/protobuf/message.h"
 #include "google/protobuf/repeated_field.h"
 #include "sankofa/monitoring/v1/case_view.pb.h"
 #include "services/platform/engine/reactions.h"
 
 // Inside of view.cc: what each event type does to a view. Each service's events are listed in a file of their own.
 namespace sankofa::monitoring {
+
+// The partner whose fact the event repeats (option origin_node); empty for a fact of the node that tells it.
+[[nodiscard]] std::string OriginOf(const google::protobuf::Message& event);
 
 class Folds {
  public:
@@ -21,25 +25,30 @@ class Folds {
   void On(std::string en, std::string fr, Function fold) {
     entries_[Event::descriptor()->full_name()] = {
         std::move(en), std::move(fr),
-        [fold = std::move(fold)](v1::CaseView& view, const std::string& payload,
-                                 std::string& detail) {
+        [fold = std::move(fold)](v1::CaseView& view, const std::string& payload, Said& said) {
           Event event;
           if (!event.ParseFromString(payload)) return false;
+          said.source_node = OriginOf(event);
           if constexpr (std::is_void_v<
                             std::invoke_result_t<Function, v1::CaseView&, const Event&>>) {
             fold(view, std::as_const(event));
           } else {
-            detail = fold(view, std::as_const(event));
+            said.detail = fold(view, std::as_const(event));
           }
           return true;
         }};
   }
 
+  // What the timeline says of an event beside its text.
+  struct Said {
+    std::string detail;
+    std::string source_node;
+  };
   struct Entry {
     std::string text_en;
     std::string text_fr;
     // False where the payload can't be read.
-    std::function<bool(v1::CaseView&, const std::string& payload, std::string& detail)> fold;
+    std::function<bool(v1::CaseView&, const std::string& payload, Said& said)> fold;
   };
   [[nodiscard]] const Entry* Find(const std::string& event_type) const {
     const auto found = entries_.find(event_type);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "sankofa/common/v1/options.pb.h"
 #include "sankofa/exchange/v1/exchange_events.pb.h"
 #include "sankofa/exchange/v1/feed.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
@@ -48,9 +49,9 @@ std::string PartnerOf(const engine::EventMeta& event) {
 // nothing new.
 bool Follows(const engine::EventMeta& event) {
   static const std::set<std::pair<std::string, std::string>> streams = {
-      {"registration", "Case"}, {"registration", "Referral"}, {"validation", "LifeProject"},
-      {"funding", "Grant"},     {"monitoring", "FollowUp"},   {"monitoring", "Survey"},
-      {"monitoring", "Alert"},
+      {"registration", "Case"},      {"registration", "Referral"}, {"registration", "HandOver"},
+      {"validation", "LifeProject"}, {"funding", "Grant"},         {"monitoring", "FollowUp"},
+      {"monitoring", "Survey"},      {"monitoring", "Alert"},
   };
   return streams.contains({event.source, event.stream.type}) || !PartnerOf(event).empty();
 }
@@ -86,14 +87,15 @@ struct Fact {
 // Sorted by time, stream and sequence, whatever order the events come in. The newest are kept: a set's largest elements
 // do not depend on the order in which it grew either.
 void AddToTimeline(v1::CaseView& view, const Fact& fact, const Folds::Entry& entry,
-                   const std::string& detail) {
+                   const Folds::Said& said) {
   v1::TimelineEntry line;
   *line.mutable_time() = time::ToTimestamp(fact.time);
   line.set_event_type(fact.event_type);
-  line.set_text_en(absl::StrReplaceAll(entry.text_en, {{"{}", detail}}));
-  line.set_text_fr(absl::StrReplaceAll(entry.text_fr, {{"{}", detail}}));
+  line.set_text_en(absl::StrReplaceAll(entry.text_en, {{"{}", said.detail}}));
+  line.set_text_fr(absl::StrReplaceAll(entry.text_fr, {{"{}", said.detail}}));
   line.set_stream(fact.stream);
   line.set_sequence(fact.sequence);
+  line.set_source_node(said.source_node);
   const auto key = [](const v1::TimelineEntry& one) {
     return std::tuple(one.time().seconds(), one.time().nanos(), one.stream(), one.sequence());
   };
@@ -105,9 +107,9 @@ void AddToTimeline(v1::CaseView& view, const Fact& fact, const Folds::Entry& ent
 // A type that this version does not know, or bytes that it can't read, say nothing and hold nothing up.
 void FoldFact(v1::CaseView& view, const Fact& fact) {
   const Folds::Entry* entry = AllFolds().Find(fact.event_type);
-  std::string detail;
-  if (entry != nullptr && entry->fold(view, fact.payload, detail)) {
-    AddToTimeline(view, fact, *entry, detail);
+  Folds::Said said;
+  if (entry != nullptr && entry->fold(view, fact.payload, said)) {
+    AddToTimeline(view, fact, *entry, said);
   }
 }
 
@@ -171,6 +173,15 @@ void Erase(v1::CaseView& view) {
 }
 
 }  // namespace
+
+std::string OriginOf(const google::protobuf::Message& event) {
+  const auto* type = event.GetDescriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    if (!type->field(i)->options().GetExtension(common::v1::origin_node)) continue;
+    return event.GetReflection()->GetString(event, type->field(i));
+  }
+  return {};
+}
 
 FoldResult Fold(v1::CaseView& view, const engine::IncomingEvent& event) {
   if (!Follows(event.meta)) return FoldResult::kIgnored;

@@ -84,7 +84,9 @@ class CasePage {
                                        view.region().empty() ? "" : ", ", view.region()));
     Fact("return       ", view.return_type());
     Fact("programme    ", view.programme());
-    Fact("responsible  ", view.responsible_organisation());
+    Fact("responsible  ",
+         absl::StrCat(view.responsible_organisation(),
+                      view.responsible_node().empty() ? "" : " at ", view.responsible_node()));
     Fact("household    ", absl::StrCat(view.adults(), " adults, ", view.children(), " children"));
     Fact("arrived      ", view.arrival_date());
     Fact("orientation  ", view.orientation());
@@ -163,14 +165,23 @@ class CasePage {
       referrals.Add({referral.referral_id(), referral.state()});
     }
     Part("Referrals", referrals);
+    Table hand_overs({"hand-over", "state", "from", "to", "before"});
+    for (const auto& one : view.hand_overs()) {
+      hand_overs.Add(
+          {one.hand_over_id(), one.state(), one.from_node(), one.to_node(),
+           one.has_answer_due_time() ? Moment(time::FromTimestamp(one.answer_due_time())) : ""});
+    }
+    Part("Hand-overs", hand_overs);
   }
 
   void Timeline(const CaseView& view) {
     Table table({"when", "what"});
     for (const auto& entry : view.timeline()) {
       const bool french = language_ == "fr" && !entry.text_fr().empty();
-      table.Add(
-          {Moment(time::FromTimestamp(entry.time())), french ? entry.text_fr() : entry.text_en()});
+      const std::string owner =
+          entry.source_node().empty() ? "" : absl::StrCat(" (", entry.source_node(), ")");
+      table.Add({Moment(time::FromTimestamp(entry.time())),
+                 absl::StrCat(french ? entry.text_fr() : entry.text_en(), owner)});
     }
     Part("What happened", table);
   }

@@ -134,6 +134,42 @@ TEST(Fold, ACancelledGrantVoidsWhatWasNotPaid) {
   EXPECT_EQ(view.grants(0).instalments(1).state(), "VOIDED");
 }
 
+TEST(Fold, AHandOverStandsBesideTheCaseUntilBothHaveSigned) {
+  v1::CaseView view;
+  reg::HandOverOffered offered;
+  offered.set_hand_over_id("h1");
+  offered.set_case_id(kCase);
+  offered.set_from_node("cm");
+  offered.set_to_node("fr");
+  reg::HandOverCompleted completed;
+  completed.set_hand_over_id("h1");
+  completed.set_case_id(kCase);
+  reg::CaseResponsibilityChanged changed;
+  changed.set_case_id(kCase);
+  changed.set_responsible_organisation("ofii");
+  changed.set_responsible_node("fr");
+  (void)Fold(view, Published("Case", kCase, 1, Registered()));
+  (void)Fold(view, Published("HandOver", "h1", 1, offered));
+  EXPECT_EQ(view.hand_overs(0).state(), "OFFERED");
+  EXPECT_EQ(view.hand_overs(0).to_node(), "fr");
+  EXPECT_EQ(view.responsible_organisation(), "minrex");
+  (void)Fold(view, Published("HandOver", "h1", 2, completed));
+  (void)Fold(view, Published("Case", kCase, 2, changed));
+  EXPECT_EQ(view.hand_overs(0).state(), "COMPLETED");
+  EXPECT_EQ(view.responsible_organisation(), "ofii");
+  EXPECT_EQ(view.responsible_node(), "fr");
+}
+
+TEST(Fold, WhatAnOwnServiceRepeatsOfAPartnerNamesItsOwner) {
+  v1::CaseView view;
+  (void)Fold(view, Published("Case", kCase, 1, Registered()));
+  reg::CaseArrived arrived = Arrived();
+  arrived.set_source_node("tg");
+  (void)Fold(view, Published("Case", kCase, 2, arrived, Noon("2018-03-02")));
+  EXPECT_EQ(view.timeline(0).source_node(), "");
+  EXPECT_EQ(view.timeline(1).source_node(), "tg");
+}
+
 TEST(Fold, AnErasedCaseIsEmptyWheneverItWasErased) {
   const Events story = Story();
   // The erasure comes after all of the case's own events, and anywhere among those of other streams.

@@ -232,7 +232,11 @@ TEST_F(OperateTest, ACaseIsShownOnOnePage) {
     *entry->mutable_time() =
         time::ToTimestamp(absl::FromCivil(absl::CivilDay(2017, 6, 30), absl::UTCTimeZone()));
     entry->set_text_en("The case was registered.");
+    entry->set_source_node("tg");
     entry->set_text_fr("Le dossier a été enregistré.");
+    auto* hand_over = view.add_hand_overs();
+    hand_over->set_state("OFFERED");
+    hand_over->set_to_node("fr");
     auto* section = view.add_partner_views();
     section->set_node("tg");
     section->set_sequence(12);
@@ -248,8 +252,9 @@ TEST_F(OperateTest, ACaseIsShownOnOnePage) {
   EXPECT_THAT(ran.out, ::testing::StartsWith("Case CM-2017-0001  REINTEGRATING\n"));
   EXPECT_THAT(ran.out, HasSubstr("FR → CM"));
   EXPECT_THAT(ran.out, HasSubstr("4,000.00 EUR"));
+  EXPECT_THAT(ran.out, HasSubstr("\nHand-overs\n"));
   EXPECT_THAT(ran.out, HasSubstr("1.000     0.000   0.000         0.045\n"));
-  EXPECT_THAT(ran.out, HasSubstr("2017-06-30 00:00:00Z  The case was registered.\n"));
+  EXPECT_THAT(ran.out, HasSubstr("2017-06-30 00:00:00Z  The case was registered. (tg)\n"));
   EXPECT_THAT(ran.out, HasSubstr("\n---- As tg tells it: message 12\nCase c-1  ARRIVED\n"));
   EXPECT_THAT(ran.out, ::testing::EndsWith("\n---- As de tells it: message 0, erased\n"));
   EXPECT_THAT(ran.out, Not(HasSubstr("Alerts")));
