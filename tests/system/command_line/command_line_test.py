@@ -213,20 +213,28 @@ class CommandLineTest(unittest.TestCase):
 
     def test_dead_letters(self):
         self.publish_what_nobody_knows()
-        # It is there once monitoring, which reacts to funding, has taken it.
-        [letter] = self.wait_for_letters()
-        self.assertEqual((letter["reason"], letter["stream"]), ("UNKNOWN_EVENT_TYPE", "Voucher/v-1"))
-        name = f"monitoring/{letter['id']}"
-        self.assertIn(name, self.run_it("dead-letters", "list", who="operator").stdout)
-        [still] = self.lines("dead-letters", "replay", "--all", who="operator", expect=1)
-        self.assertEqual(still, {"letter": name, "state": "waiting", "reason": "UNKNOWN_EVENT_TYPE"})
-        self.run_it("dead-letters", "discard", name, "--reason", "a test", who="auditor", expect=1)
-        discarded = self.run_it("dead-letters", "discard", name, "--reason", "a test", who="operator")
-        self.assertEqual(discarded.stdout, f"{name}  discarded\n")
+        # It is there once those who react to funding, monitoring and exchange, have taken it.
+        readers = ("exchange", "monitoring")
+        letters = self.wait_for_letters(readers)
+        self.assertEqual(len(letters), len(readers))
+        self.assertEqual({(one["reason"], one["stream"]) for one in letters}, {("UNKNOWN_EVENT_TYPE", "Voucher/v-1")})
+        names = [f"{reader}/{one['id']}" for reader, one in zip(readers, letters)]
+        shown = self.run_it("dead-letters", "list", who="operator").stdout
+        for name in names:
+            self.assertIn(name, shown)
+        still = self.lines("dead-letters", "replay", "--all", who="operator", expect=1)
+        self.assertEqual(sorted(still, key=lambda one: one["letter"]),
+                         [{"letter": name, "state": "waiting", "reason": "UNKNOWN_EVENT_TYPE"} for name in names])
+        for name in names:
+            self.run_it("dead-letters", "discard", name, "--reason", "a test", who="auditor", expect=1)
+            discarded = self.run_it("dead-letters", "discard", name, "--reason", "a test", who="operator")
+            self.assertEqual(discarded.stdout, f"{name}  discarded\n")
         self.assertEqual(self.lines("dead-letters", "list", who="operator"), [])
-        [closed] = [one for one in self.lines("dead-letters", "list", "--all", who="operator")
-                    if one["dead_letter"]["id"] == letter["id"]]
-        self.assertIn("a test", closed["dead_letter"]["detail"])
+        closed = [one for one in self.lines("dead-letters", "list", "--all", who="operator")
+                  if one["dead_letter"]["stream"] == "Voucher/v-1"]
+        self.assertEqual(len(closed), len(readers))
+        for one in closed:
+            self.assertIn("a test", one["dead_letter"]["detail"])
 
     def test_a_dead_letter_whose_cause_is_gone_takes_effect(self):
         """What monitoring is to write of one case can't be written: the event is put aside, and replayed afterwards."""
@@ -258,11 +266,13 @@ class CommandLineTest(unittest.TestCase):
         trail = self.lines("case", "trail", self.other_case, "--service", "monitoring", who="auditor")
         return len([one for one in trail if one["entry"].get("system") == "registration"])
 
-    def wait_for_letters(self):
+    def wait_for_letters(self, services=("monitoring",)):
+        """The letters of these services, once each has one."""
         for _ in range(SECONDS * 10):
-            letters = self.lines("dead-letters", "list", "--service", "monitoring", who="operator")
-            if letters:
-                return [one["dead_letter"] for one in letters]
+            found = {service: [one["dead_letter"] for one in self.lines(
+                "dead-letters", "list", "--service", service, who="operator")] for service in services}
+            if all(found.values()):
+                return [letter for letters in found.values() for letter in letters]
         raise AssertionError("the event was not put aside")
 
     def test_deadlines_and_views(self):
