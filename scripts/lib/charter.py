@@ -181,15 +181,16 @@ class CharterPlayer(Player):
             if project.get("retroactive"):
                 self.do(f"{project['code']}/answer", "registration.AnswerRetroactiveCase", "host_officer",
                         project["dates"]["accepted"], {"case_id": self.ids[project["code"]]["case"], "accepted": True})
-                self.wait_for_state("tg", project, "ARRIVED")
+                self.wait_until_accepted("tg", project)
         # The silent one: the deadline is the agency's to watch.
         self.nodes["tg"].call("RunDeadlines", {"service": "registration"}, who="operator",
                               at=f"{self.calendar['silence']}T09:00:00Z", timeout=30)
 
-    def wait_for_state(self, role, project, state):
+    def wait_until_accepted(self, role, project):
+        """In a play that is sent again the case may have gone further, but it was accepted."""
         about = {"case_id": self.ids[project["code"]]["case"]}
-        self.federation.wait(lambda: name_of(self.ask(role, "registration.GetCase", about), "state") == state,
-                             f"the case of {project['code']} is {state} at {role}")
+        self.federation.wait(lambda: self.ask(role, "registration.GetCase", about).HasField("accepted_time"),
+                             f"the case of {project['code']} is accepted at {role}")
 
     def receive(self):
         self.side_by_side(self.receive_one, self.on_way("project", "withdrawn", "handed-over"))
@@ -200,8 +201,9 @@ class CharterPlayer(Player):
         day = self.calendar["withdrawn"]
         for project in self.on_way("withdrawn"):
             case_id = self.ids[project["code"]]["case"]
-            # What TG told before is here, so that nothing of it is still on its way.
-            self.federation.wait(lambda case_id=case_id: charter_report.told(self, "fr", "tg", case_id, "state") == "ASSESSED",
+            # What TG told before is here, so that nothing of it is still on its way; once it is erased nobody can tell.
+            self.federation.wait(lambda case_id=case_id: charter_report.erasures(self, "fr", case_id)
+                                 or charter_report.told(self, "fr", "tg", case_id, "state") == "ASSESSED",
                                  "FR knows the assessment at TG")
             consents = self.ask("fr", "registration.GetCase", {"case_id": case_id}, day).consents
             for consent in consents:
