@@ -1,4 +1,4 @@
-"""The four services as four processes, as in a cluster; whichever of them is gone, the others go on (G11).
+"""Each service as a process of its own, as in a cluster; whichever of them is gone, the others go on (G11).
 
 Two people go from registration to a year of follow-up, while one process after another is killed in the middle of it and
 started again. At the end all is as if nothing had happened.
@@ -22,11 +22,13 @@ from scenario import approved, cents, load, to_francs
 from serve import Services
 
 NAME, BASE_PORT = "st-alone", 11700
+# The view of a case is read from the journals of all of them, also of the one that speaks with partners.
+PROCESSES = (*SERVICES, "exchange")
 PROJECTS = ("p02", "p04")
 
 
 def addresses_of(service):
-    number = SERVICES.index(service)
+    number = PROCESSES.index(service)
     return {part: f"127.0.0.1:{BASE_PORT + offset + number}" for part, offset in (
         ("listen", 1), ("health", 11), ("metrics", 21))}
 
@@ -68,9 +70,9 @@ class AloneTest(unittest.TestCase):
                                   "total_eur": total, "total_xaf": to_francs(cents(total)), "first_instalment_percent": 70}
         cls.node = SystemNode(NAME, BASE_PORT, serve=False)
         cls.addClassCleanup(cls.node.close)
-        called_at = {service: addresses_of(service)["listen"] for service in SERVICES}
+        called_at = {service: addresses_of(service)["listen"] for service in PROCESSES}
         cls.processes = {service: Services(NAME, TESTED_BINARY, service, addresses_of(service), called_at)
-                         for service in SERVICES}
+                         for service in PROCESSES}
         atexit.register(cls.stop_all)
         cls.addClassCleanup(cls.stop_all)
         cls.seconds = {service: process.start() for service, process in cls.processes.items()}
