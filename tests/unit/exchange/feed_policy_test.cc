@@ -320,6 +320,8 @@ class Trial {
            {"sankofa.registration.v1.CaseRegistered", "sankofa.registration.v1.CaseSubmitted"}) {
         if (Roll(random_, 3) != 0) share.add_event_types(type);
       }
+      // More than an agreement may name: the policy does not rely on that.
+      if (Roll(random_, 5) == 0) share.add_fields(Roll(random_, 2) == 0 ? "person" : "case");
       const int fields = Roll(random_, 5);
       for (int n = 0; n < fields; ++n) {
         share.add_fields(Roll(random_, 2) == 0
