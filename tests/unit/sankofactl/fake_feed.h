@@ -144,6 +144,10 @@ class FakeFeed {
       }
       return admin_->TopicWatermarks(topic, timeout);
     }
+    absl::StatusOr<kafka::Offsets> GroupOffsets(const std::string& group, const std::string& topic,
+                                                absl::Duration timeout) override {
+      return admin_->GroupOffsets(group, topic, timeout);
+    }
     absl::Status EnsureAcls(const std::vector<kafka::Acl>& acls, absl::Duration timeout) override {
       return admin_->EnsureAcls(acls, timeout);
     }
