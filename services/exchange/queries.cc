@@ -7,8 +7,8 @@
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
 #include "services/exchange/feed/route.h"
-#include "services/exchange/paging.h"
 #include "services/platform/crypto/hash.h"
+#include "services/platform/rpc/paging.h"
 #include "services/platform/time/time.h"
 
 namespace sankofa::exchange {
@@ -58,10 +58,10 @@ struct Page {
 template <class Request>
 absl::StatusOr<Page> ReadPage(QueryCall& call, const Request& request, const std::string& sql,
                               std::vector<Param> params, const std::vector<std::string>& first) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), first);
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), first);
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   for (const std::string& column : *key) params.emplace_back(column);
   params.emplace_back(absl::StrCat(size + 1));
   const auto rows = call.Sql(sql, params);
@@ -73,7 +73,7 @@ absl::StatusOr<Page> ReadPage(QueryCall& call, const Request& request, const std
     for (int column = 1; column < rows->columns(); ++column) {
       last.push_back(TextAt(*rows, size - 1, column));
     }
-    page.next_page_token = MakePageToken(call, query, last);
+    page.next_page_token = rpc::MakePageToken(call, query, last);
   }
   return page;
 }
@@ -168,10 +168,10 @@ constexpr char kReceivedSql[] =
 
 absl::StatusOr<v1::ListReceivedResponse> ListReceived(QueryCall& call,
                                                       const v1::ListReceivedRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {"-infinity", "", "0"});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {"-infinity", "", "0"});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows = call.Sql(
       kReceivedSql, {request.case_id(), (*key)[0], (*key)[1], (*key)[2], absl::StrCat(size + 1)});
   if (!rows.ok()) return rows.status();
@@ -187,7 +187,7 @@ absl::StatusOr<v1::ListReceivedResponse> ListReceived(QueryCall& call,
   }
   call.RecordRead(request.case_id());
   if (rows->rows() > size) {
-    response.set_next_page_token(MakePageToken(
+    response.set_next_page_token(rpc::MakePageToken(
         call, query,
         {TextAt(*rows, size - 1, 4), TextAt(*rows, size - 1, 6), TextAt(*rows, size - 1, 1)}));
   }

@@ -9,7 +9,7 @@
 #include "sankofa/monitoring/v1/monitoring_service.pb.h"
 #include "services/monitoring/indicators/indicators.h"
 #include "services/monitoring/indicators/statistics.h"
-#include "services/monitoring/paging.h"
+#include "services/platform/rpc/paging.h"
 #include "services/platform/time/time.h"
 
 namespace sankofa::monitoring {
@@ -66,10 +66,10 @@ limit $8::int)";
 
 absl::StatusOr<v1::ListVisitsResponse> ListVisits(QueryCall& call,
                                                   const v1::ListVisitsRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {"-infinity", "", "-1"});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {"-infinity", "", "-1"});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows =
       call.Sql(kVisitsSql, {OrNull(request.case_id()), OrNull(static_cast<int>(request.state())),
                             OrNull(request.from_date()), OrNull(request.to_date()), (*key)[0],
@@ -94,7 +94,7 @@ absl::StatusOr<v1::ListVisitsResponse> ListVisits(QueryCall& call,
     call.RecordRead(summary.case_id());
   }
   if (rows->rows() > size) {
-    response.set_next_page_token(MakePageToken(
+    response.set_next_page_token(rpc::MakePageToken(
         call, query,
         {TextAt(*rows, size - 1, 6), TextAt(*rows, size - 1, 0), TextAt(*rows, size - 1, 1)}));
   }
@@ -111,10 +111,10 @@ limit $3::int)";
 
 absl::StatusOr<v1::ListSurveysResponse> ListSurveys(QueryCall& call,
                                                     const v1::ListSurveysRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {"0"});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {"0"});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows = call.Sql(kSurveysSql, {request.case_id(), (*key)[0], absl::StrCat(size + 1)});
   if (!rows.ok()) return rows.status();
   v1::ListSurveysResponse response;
@@ -134,7 +134,7 @@ absl::StatusOr<v1::ListSurveysResponse> ListSurveys(QueryCall& call,
   }
   call.RecordRead(request.case_id());
   if (rows->rows() > size) {
-    response.set_next_page_token(MakePageToken(call, query, {TextAt(*rows, size - 1, 3)}));
+    response.set_next_page_token(rpc::MakePageToken(call, query, {TextAt(*rows, size - 1, 3)}));
   }
   return response;
 }
@@ -176,10 +176,10 @@ v1::Alert AlertAt(const postgres::Result& rows, int i) {
 
 absl::StatusOr<v1::ListAlertsResponse> ListAlerts(QueryCall& call,
                                                   const v1::ListAlertsRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {"-infinity", ""});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {"-infinity", ""});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows =
       call.Sql(kAlertsSql, {OrNull(request.case_id()), OrNull(static_cast<int>(request.state())),
                             absl::StrCat(static_cast<int>(v1::ALERT_STATE_RESOLVED)),
@@ -193,7 +193,7 @@ absl::StatusOr<v1::ListAlertsResponse> ListAlerts(QueryCall& call,
   }
   if (rows->rows() > size) {
     response.set_next_page_token(
-        MakePageToken(call, query, {TextAt(*rows, size - 1, 13), TextAt(*rows, size - 1, 0)}));
+        rpc::MakePageToken(call, query, {TextAt(*rows, size - 1, 13), TextAt(*rows, size - 1, 0)}));
   }
   return response;
 }
@@ -207,10 +207,10 @@ limit $2::int)";
 
 absl::StatusOr<v1::ListInstrumentsResponse> ListInstruments(
     QueryCall& call, const v1::ListInstrumentsRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {""});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {""});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows = call.Sql(kInstrumentsSql, {(*key)[0], absl::StrCat(size + 1)});
   if (!rows.ok()) return rows.status();
   v1::ListInstrumentsResponse response;
@@ -222,7 +222,7 @@ absl::StatusOr<v1::ListInstrumentsResponse> ListInstruments(
     summary.mutable_title()->set_fr(TextAt(*rows, i, 3));
   }
   if (rows->rows() > size) {
-    response.set_next_page_token(MakePageToken(call, query, {TextAt(*rows, size - 1, 0)}));
+    response.set_next_page_token(rpc::MakePageToken(call, query, {TextAt(*rows, size - 1, 0)}));
   }
   return response;
 }
@@ -237,10 +237,10 @@ limit $2::int)";
 
 absl::StatusOr<v1::ListStatisticsResponse> ListStatistics(
     QueryCall& call, const v1::ListStatisticsRequest& request) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {""});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {""});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size());
+  const int size = rpc::PageSize(request.page_size());
   const auto rows = call.Sql(kStatisticsSql, {(*key)[0], absl::StrCat(size + 1)});
   if (!rows.ok()) return rows.status();
   v1::ListStatisticsResponse response;
@@ -253,7 +253,7 @@ absl::StatusOr<v1::ListStatisticsResponse> ListStatistics(
     *summary.mutable_publish_time() = TimeAt(*rows, i, 4);
   }
   if (rows->rows() > size) {
-    response.set_next_page_token(MakePageToken(call, query, {TextAt(*rows, size - 1, 0)}));
+    response.set_next_page_token(rpc::MakePageToken(call, query, {TextAt(*rows, size - 1, 0)}));
   }
   return response;
 }
@@ -297,10 +297,10 @@ limit $2::int)";
 absl::StatusOr<v1::RebuildViewsResponse> RebuildViews(QueryCall& call,
                                                       const v1::RebuildViewsRequest& request,
                                                       Views& views) {
-  const std::string query = QueryOf(request);
-  const auto key = ReadPageToken(call, query, request.page_token(), {""});
+  const std::string query = rpc::QueryOf(request);
+  const auto key = rpc::ReadPageToken(call, query, request.page_token(), {""});
   if (!key.ok()) return key.status();
-  const int size = PageSize(request.page_size(), kRebuildDefault);
+  const int size = rpc::PageSize(request.page_size(), kRebuildDefault);
   const auto rows = call.Sql(kKnownCasesSql, {(*key)[0], absl::StrCat(size + 1)});
   if (!rows.ok()) return rows.status();
   v1::RebuildViewsResponse response;
@@ -316,7 +316,7 @@ absl::StatusOr<v1::RebuildViewsResponse> RebuildViews(QueryCall& call,
     response.set_differing(response.differing() + (*rebuilt == Views::Rebuilt::kDiffering ? 1 : 0));
   }
   if (rows->rows() > done) {
-    response.set_next_page_token(MakePageToken(call, query, {TextAt(*rows, done - 1, 0)}));
+    response.set_next_page_token(rpc::MakePageToken(call, query, {TextAt(*rows, done - 1, 0)}));
   }
   return response;
 }

@@ -1,4 +1,4 @@
-#include "services/monitoring/paging.h"
+#include "services/platform/rpc/paging.h"
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -7,26 +7,25 @@
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "services/platform/status/refuse.h"
 
-namespace sankofa::monitoring {
+namespace sankofa::rpc {
 namespace {
 
 constexpr char kSeparator = '\0';
 constexpr std::size_t kSealSize = 32;  // hex digits
 
-std::string SealOf(const rpc::QueryCall& call, const std::string& query, const std::string& key) {
-  return call.Blind("monitoring page", absl::StrCat(query.size(), ":", query, key))
-      .substr(0, kSealSize);
+std::string SealOf(const QueryCall& call, const std::string& query, const std::string& key) {
+  return call.Blind("page", absl::StrCat(query.size(), ":", query, key)).substr(0, kSealSize);
 }
 
 }  // namespace
 
-std::string MakePageToken(const rpc::QueryCall& call, const std::string& query,
+std::string MakePageToken(const QueryCall& call, const std::string& query,
                           const std::vector<std::string>& key) {
   const std::string joined = absl::StrJoin(key, std::string(1, kSeparator));
   return absl::WebSafeBase64Escape(absl::StrCat(SealOf(call, query, joined), joined));
 }
 
-absl::StatusOr<std::vector<std::string>> ReadPageToken(const rpc::QueryCall& call,
+absl::StatusOr<std::vector<std::string>> ReadPageToken(const QueryCall& call,
                                                        const std::string& query,
                                                        const std::string& token,
                                                        const std::vector<std::string>& first) {
@@ -42,4 +41,4 @@ absl::StatusOr<std::vector<std::string>> ReadPageToken(const rpc::QueryCall& cal
   return status::RefuseField(common::v1::REASON_INVALID_PAGE_TOKEN, "page_token");
 }
 
-}  // namespace sankofa::monitoring
+}  // namespace sankofa::rpc

@@ -8,7 +8,7 @@
 
 // Pages by key: a page token holds the sort key of the last row shown, so pages neither skip nor repeat rows when others
 // come and go. It is bound to its query, and to this node, by a keyed hash.
-namespace sankofa::exchange {
+namespace sankofa::rpc {
 
 inline constexpr int kPageDefault = 25;
 
@@ -17,13 +17,13 @@ inline constexpr int kPageDefault = 25;
 }
 
 // `query` tells this query from others: the request without its page fields.
-[[nodiscard]] std::string MakePageToken(const rpc::QueryCall& call, const std::string& query,
+[[nodiscard]] std::string MakePageToken(const QueryCall& call, const std::string& query,
                                         const std::vector<std::string>& key);
 
 // The key, of `size` texts; for an empty token, as many as `first` gives. INVALID_PAGE_TOKEN for a token of another
 // query, or none of ours.
 [[nodiscard]] absl::StatusOr<std::vector<std::string>> ReadPageToken(
-    const rpc::QueryCall& call, const std::string& query, const std::string& token,
+    const QueryCall& call, const std::string& query, const std::string& token,
     const std::vector<std::string>& first);
 
 // A request without its page fields, as a text for the two functions above.
@@ -34,4 +34,4 @@ template <class Request>
   return request.GetTypeName() + '\0' + request.SerializeAsString();
 }
 
-}  // namespace sankofa::exchange
+}  // namespace sankofa::rpc
