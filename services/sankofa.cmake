@@ -21,17 +21,28 @@ endif()
 
 set(SANKOFA_GENERATED ${CMAKE_BINARY_DIR}/generated)
 
-# One precompiled header for all targets: what nearly every file includes.
+# One precompiled header for all targets: what nearly every file includes. Generated code has another one of the same
+# content, because it is built without sanitizers.
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
-add_library(sankofa_pch STATIC ${CMAKE_BINARY_DIR}/pch.cc)
-target_link_libraries(sankofa_pch PUBLIC protobuf::libprotobuf absl::status absl::statusor absl::strings absl::time
-                                         absl::flat_hash_map Threads::Threads)
-target_precompile_headers(
-  sankofa_pch PRIVATE <algorithm> <functional> <map> <memory> <optional> <string> <string_view> <vector>
-  <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/time/time.h> <google/protobuf/message.h>
-  <google/protobuf/map_field.h> <google/protobuf/repeated_field.h> <google/protobuf/timestamp.pb.h>
-  <google/protobuf/generated_enum_reflection.h> <google/protobuf/wire_format.h>)
-target_compile_options(sankofa_pch PUBLIC -fpch-preprocess)
+foreach(pch sankofa_pch sankofa_generated_pch)
+  add_library(${pch} STATIC ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(${pch} PUBLIC protobuf::libprotobuf absl::status absl::statusor absl::strings absl::time
+                                      absl::flat_hash_map Threads::Threads)
+  target_precompile_headers(
+    ${pch} PRIVATE <algorithm> <functional> <map> <memory> <optional> <string> <string_view> <vector>
+    <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/time/time.h> <google/protobuf/message.h>
+    <google/protobuf/map_field.h> <google/protobuf/repeated_field.h> <google/protobuf/timestamp.pb.h>
+    <google/protobuf/generated_enum_reflection.h> <google/protobuf/wire_format.h>)
+  target_compile_options(${pch} PUBLIC -fpch-preprocess)
+endforeach()
+target_compile_options(sankofa_pch PRIVATE ${SANKOFA_SANITIZE_OPTIONS})
+
+# What is written here, as opposed to generated.
+function(sankofa_own name)
+  target_link_libraries(${name} PRIVATE sankofa_pch)
+  target_compile_options(${name} PRIVATE ${SANKOFA_SANITIZE_OPTIONS})
+  target_precompile_headers(${name} REUSE_FROM sankofa_pch)
+endfunction()
 
 function(sankofa_proto_library name)
   cmake_parse_arguments(arg "" "ROOT" "DEPENDS;PROTOS" ${ARGN})
@@ -54,8 +65,8 @@ function(sankofa_proto_library name)
   endforeach()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} SYSTEM PUBLIC ${SANKOFA_GENERATED})
-  target_link_libraries(${name} PUBLIC sankofa_pch ${arg_DEPENDS})
-  target_precompile_headers(${name} REUSE_FROM sankofa_pch)
+  target_link_libraries(${name} PUBLIC sankofa_generated_pch ${arg_DEPENDS})
+  target_precompile_headers(${name} REUSE_FROM sankofa_generated_pch)
   target_compile_options(${name} PRIVATE -w)
 endfunction()
 
@@ -78,7 +89,7 @@ function(sankofa_library name)
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC sankofa_pch ${arg_DEPENDS})
-  target_precompile_headers(${name} REUSE_FROM sankofa_pch)
+  sankofa_own(${name})
 endfunction()
 
 # A service: links the platform and protos, and nothing of another service.
@@ -108,8 +119,8 @@ function(sankofa_test name)
   cmake_parse_arguments(arg "" "" "DEPENDS;SOURCES;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE sankofa_pch ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
-  target_precompile_headers(${name} REUSE_FROM sankofa_pch)
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
+  sankofa_own(${name})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}")
   foreach(source ${arg_SOURCES})
