@@ -22,20 +22,26 @@ endif()
 set(SANKOFA_GENERATED ${CMAKE_BINARY_DIR}/generated)
 
 # One precompiled header for all targets: what nearly every file includes. Generated code has another one of the same
-# content, because it is built without sanitizers.
+# content, because it is built without sanitizers, and tests one with GoogleTest in it.
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
-foreach(pch sankofa_pch sankofa_generated_pch)
-  add_library(${pch} STATIC ${CMAKE_BINARY_DIR}/pch.cc)
-  target_link_libraries(${pch} PUBLIC protobuf::libprotobuf absl::status absl::statusor absl::strings absl::time
-                                      absl::flat_hash_map Threads::Threads)
+function(sankofa_precompiled name)
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf absl::status absl::statusor absl::strings absl::time
+                                       absl::flat_hash_map Threads::Threads)
   target_precompile_headers(
-    ${pch} PRIVATE <algorithm> <functional> <map> <memory> <optional> <string> <string_view> <vector>
+    ${name} PRIVATE <algorithm> <functional> <map> <memory> <optional> <string> <string_view> <vector>
     <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/time/time.h> <google/protobuf/message.h>
     <google/protobuf/map_field.h> <google/protobuf/repeated_field.h> <google/protobuf/timestamp.pb.h>
-    <google/protobuf/generated_enum_reflection.h> <google/protobuf/wire_format.h>)
-  target_compile_options(${pch} PUBLIC -fpch-preprocess)
+    <google/protobuf/generated_enum_reflection.h> <google/protobuf/wire_format.h> ${ARGN})
+  target_compile_options(${name} PUBLIC -fpch-preprocess)
+endfunction()
+sankofa_precompiled(sankofa_generated_pch)
+sankofa_precompiled(sankofa_pch)
+sankofa_precompiled(sankofa_test_pch <gmock/gmock.h> <gtest/gtest.h>)
+foreach(pch sankofa_pch sankofa_test_pch)
+  target_compile_options(${pch} PRIVATE ${SANKOFA_SANITIZE_OPTIONS})
 endforeach()
-target_compile_options(sankofa_pch PRIVATE ${SANKOFA_SANITIZE_OPTIONS})
+target_link_libraries(sankofa_test_pch PRIVATE GTest::gmock)
 
 # What is written here, as opposed to generated.
 function(sankofa_own name)
@@ -119,8 +125,9 @@ function(sankofa_test name)
   cmake_parse_arguments(arg "" "" "DEPENDS;SOURCES;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
-  sankofa_own(${name})
+  target_link_libraries(${name} PRIVATE sankofa_test_pch ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_compile_options(${name} PRIVATE ${SANKOFA_SANITIZE_OPTIONS})
+  target_precompile_headers(${name} REUSE_FROM sankofa_test_pch)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}")
   foreach(source ${arg_SOURCES})
