@@ -7,6 +7,7 @@
 #include "services/exchange/commands.h"
 #include "services/exchange/feed/route.h"
 #include "services/exchange/feed/sending.h"
+#include "services/exchange/measure.h"
 #include "services/exchange/partner/reading.h"
 #include "services/exchange/partners_part.h"
 #include "services/exchange/queries.h"
@@ -66,6 +67,10 @@ const service::Definition& Definition() {
             parts.push_back(std::make_unique<ReadingPart>(runtime));
             parts.push_back(std::make_unique<PartnersPart>(runtime));
             return parts;
+          },
+      .measure =
+          [](service::Runtime& runtime, postgres::Connection& connection) {
+            return Measure(runtime.config().exchange.partner_folder, connection);
           },
   };
   return definition;

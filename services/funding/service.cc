@@ -2,6 +2,7 @@
 
 #include "sankofa/funding/v1/funding_service.pb.h"
 #include "services/funding/commands.h"
+#include "services/funding/measure.h"
 #include "services/funding/queries.h"
 #include "services/funding/reactions.h"
 
@@ -20,6 +21,8 @@ const service::Definition& Definition() {
       .queries = [](rpc::Queries& queries, service::Runtime& /*runtime*/) { BindQueries(queries); },
       .reactions = React,
       .parts = nullptr,
+      .measure = [](service::Runtime& /*runtime*/,
+                    postgres::Connection& connection) { return Measure(connection); },
   };
   return definition;
 }

@@ -635,6 +635,11 @@ void Relay::LoseShard(const absl::Status& why) {
   unsaved_cursor_ = false;
   rewind_ = absl::OkStatus();
   next_own_ = absl::InfinitePast();
+  // How far the shard is says who owns it now.
+  if (options_.metrics.parked) options_.metrics.parked(0);
+  if (options_.metrics.lag) options_.metrics.lag(0);
+  if (options_.metrics.oldest_unpublished)
+    options_.metrics.oldest_unpublished(absl::ZeroDuration());
   Failed(why);
 }
 

@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "google/protobuf/descriptor.h"
 #include "services/platform/engine/call_source.h"
 #include "services/platform/engine/reactions.h"
 #include "services/platform/engine/registry.h"
 #include "services/platform/engine/store.h"
 #include "services/platform/kafka/client.h"
+#include "services/platform/postgres/connection.h"
 #include "services/platform/rpc/queries.h"
 
 // What a service is to the platform: a name and a few lists. services/main.cc lists the services; the platform does the
@@ -58,6 +60,8 @@ struct Definition {
   // Where rows of the journal go that don't go to the service's own topic as events.
   std::optional<Routes> routes;
   std::function<std::vector<std::unique_ptr<Part>>(Runtime&)> parts;
+  // Puts into the metrics what the service's own tables say. Called about once a minute, see measures.h.
+  std::function<absl::Status(Runtime&, postgres::Connection&)> measure;
 };
 
 }  // namespace sankofa::service

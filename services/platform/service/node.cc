@@ -7,6 +7,7 @@
 #include "services/platform/crypto/secret_file.h"
 #include "services/platform/postgres/migrate.h"
 #include "services/platform/telemetry/log.h"
+#include "services/platform/telemetry/metrics.h"
 
 namespace sankofa::service {
 namespace {
@@ -123,6 +124,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const config::Config& config,
 void Node::Tend(Runtime& runtime) {
   const telemetry::ServiceScope scope(runtime.definition().name);
   const std::string rpc_name = runtime.definition().rpc->full_name();
+  auto serves = telemetry::GetGauge("sankofa_serving", "1 while a service answers calls, else 0.",
+                                    {{"service", runtime.definition().name}});
   telemetry::RepeatedLog waiting;
   absl::Duration pause = kBringUpFirstPause;
   std::unique_lock lock(mutex_);
@@ -145,6 +148,7 @@ void Node::Tend(Runtime& runtime) {
   while (!stopping_) {
     if (runtime.ready() != serving) {
       serving = !serving;
+      serves.Set(serving ? 1 : 0);
       server_->SetServing(rpc_name, serving);
       telemetry::Info(serving ? "serving" : "not serving: the database does not answer");
       if (serving) {

@@ -13,6 +13,7 @@
 #include "services/platform/postgres/migrate.h"
 #include "services/platform/service/gathered_calls.h"
 #include "services/platform/service/held_sink.h"
+#include "services/platform/service/measures.h"
 #include "services/platform/service/node_queries.h"
 #include "services/platform/service/query_call.h"
 #include "services/platform/service/relay_source.h"
@@ -481,6 +482,7 @@ void Runtime::Tend() {
   auto dead_waiting = telemetry::GetGauge("sankofa_dead_letters_waiting",
                                           "Events put aside that an operator has to look at.",
                                           {{"service", definition_.name}});
+  Measures measures(*this);
   std::unique_lock lock(tend_mutex_);
   while (!stopping_) {
     tend_wake_.wait_for(lock, absl::ToChronoMilliseconds(kTendInterval),
@@ -511,6 +513,7 @@ void Runtime::Tend() {
                         "the database does not answer: commands wait until their deadline",
                         {{"status", ping}});
     }
+    measures.TakeIfDue(ping.ok());
     lock.lock();
   }
 }

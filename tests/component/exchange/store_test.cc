@@ -9,7 +9,9 @@
 #include "services/exchange/agreement/terms.h"
 #include "services/exchange/directory.h"
 #include "services/exchange/erasure/erasure.h"
+#include "services/exchange/measure.h"
 #include "services/platform/crypto/hash.h"
+#include "services/platform/telemetry/metrics.h"
 #include "tests/component/exchange/node.h"
 
 // Partners, agreements and erasures through the engine on a real PostgreSQL: what is written, what lists show, and what
@@ -186,6 +188,30 @@ TEST_F(StoreTest, ErasuresAreListedNewestFirst) {
   v1::ListErasuresRequest done;
   done.set_state(v1::ERASURE_STATE_DONE);
   EXPECT_THAT(tg_.Ask<v1::ListErasuresResponse>(done)->erasures(), SizeIs(0));
+}
+
+TEST_F(StoreTest, MetricsTellForEachPartnerWhatIsNotAnswered) {
+  const auto value = [](const char* name, const char* partner) {
+    return telemetry::GetGauge(name, "", {{"partner", partner}}).value();
+  };
+  AskErasures(2, "fr");
+  auto connection = tg_.pool().Acquire(absl::InfiniteFuture());
+  ASSERT_TRUE(connection.ok());
+  // The partners' folder is not there: nothing is said of their certificates.
+  ASSERT_TRUE(Measure("/nowhere", **connection).ok());
+  EXPECT_EQ(value("sankofa_erasures_unanswered", "fr"), 2);
+  EXPECT_EQ(value("sankofa_erasures_unanswered", "cm"), 0);
+  EXPECT_EQ(value("sankofa_erasure_oldest_unanswered_seconds", "cm"), 0);
+  const auto asked =
+      (*connection)
+          ->Execute("select extract(epoch from now() - min(asked_time))::bigint from erasure");
+  ASSERT_TRUE(asked.ok());
+  EXPECT_NEAR(value("sankofa_erasure_oldest_unanswered_seconds", "fr"),
+              static_cast<double>(asked->integer(0, 0)), 60);
+  ASSERT_TRUE((*connection)->Execute("update erasure set erasure_state = 2").ok());
+  ASSERT_TRUE(Measure("/nowhere", **connection).ok());
+  EXPECT_EQ(value("sankofa_erasures_unanswered", "fr"), 0);
+  EXPECT_EQ(value("sankofa_erasure_oldest_unanswered_seconds", "fr"), 0);
 }
 
 TEST_F(StoreTest, AnErasureIsDueAfterItsTimeAndThenOverdue) {

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <set>
 
+#include "services/funding/measure.h"
 #include "services/funding/queries.h"
 #include "services/funding/service.h"
 #include "services/platform/engine/engine.h"
 #include "services/platform/postgres/store.h"
+#include "services/platform/telemetry/metrics.h"
 #include "tests/component/postgres/database.h"
 #include "tests/unit/funding/scenario.h"
 
@@ -228,6 +230,11 @@ TEST_F(LedgerTest, SaysWhatIsBroken) {
   Pay(Reserve(1, 6'000'00), 1);
   // As nothing in this service would: by hand, into the table.
   auto connection = database_.Connect();
+  const auto imbalance = [](const char* currency) {
+    return telemetry::GetGauge("sankofa_ledger_imbalance_minor", "", {{"currency", currency}});
+  };
+  ASSERT_TRUE(Measure(*connection).ok());
+  EXPECT_EQ(imbalance("EUR").value(), 0);
   ASSERT_TRUE(connection
                   ->Execute("insert into posting (owner_id, batch_id, kind, posted_time, account,"
                             " holder, currency, amount) values"
@@ -238,6 +245,16 @@ TEST_F(LedgerTest, SaysWhatIsBroken) {
   EXPECT_FALSE(balance.balanced());
   EXPECT_THAT(balance.unbalanced_batches(), ElementsAre("forged"));
   EXPECT_THAT(balance.differing_budget_lines(), ElementsAre("cm-2017"));
+  // One that gives back as much elsewhere hides nothing.
+  ASSERT_TRUE(connection
+                  ->Execute("insert into posting (owner_id, batch_id, kind, posted_time, account,"
+                            " holder, currency, amount) values"
+                            " ('x', 'hidden', 'x', now(), 'bank', 'cm-2017', 'EUR', -1)",
+                            {})
+                  .ok());
+  ASSERT_TRUE(Measure(*connection).ok());
+  EXPECT_EQ(imbalance("EUR").value(), 2);
+  EXPECT_EQ(imbalance("XAF").value(), 0);
 }
 
 TEST_F(LedgerTest, IsOnlyAddedTo) {
