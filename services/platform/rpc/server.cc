@@ -30,6 +30,7 @@ using grpc::internal::RpcMethod;
 using grpc::internal::RpcServiceMethod;
 
 constexpr int kStreamsPerConnection = 1024;
+constexpr int kConnectionAgeMs = 5 * 60'000;
 constexpr int kServerThreadsMax = 32;
 // Beyond our own limit a call is still read, so that the refusal can say why; beyond this gRPC refuses it itself.
 constexpr std::size_t kReadBeyondLimit = 4;
@@ -90,6 +91,9 @@ void SetCommon(grpc::ServerBuilder& builder) {
   // Without this a second process would share the port silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  // Clients look again where the service is, and so find processes that were added. What runs on a connection that is
+  // told to end goes on to its own end.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kConnectionAgeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);

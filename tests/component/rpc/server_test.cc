@@ -138,6 +138,7 @@ TEST_F(ServerTest, AServiceIsServingWhenItSaysSo) {
   for (const Client* any : {client.get(), probe.get()}) {
     EXPECT_EQ(HealthOf(*any, kGarden), "NOT_SERVING");
     EXPECT_EQ(HealthOf(*any, ""), "NOT_SERVING");
+    EXPECT_EQ(HealthOf(*any, "liveness"), "SERVING");
     EXPECT_EQ(HealthOf(*any, "no.Such"), "NOT_FOUND");
   }
   server_->SetServing(kGarden, true);

@@ -135,6 +135,7 @@ HealthStatus HealthBoard::StatusOf(const std::string& service) const {
   const auto word = [&](bool serving) {
     return serving && !draining_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   };
+  if (service == kLiveness) return HealthCheckResponse::SERVING;
   if (service.empty()) {
     return word(std::all_of(serving_.begin(), serving_.end(),
                             [](const auto& entry) { return entry.second; }));

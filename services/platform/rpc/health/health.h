@@ -16,6 +16,10 @@ namespace sankofa::rpc {
 
 using HealthStatus = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
+// The name under which the process is always SERVING: it answers, so it lives. What asks whether to start it anew asks for
+// this one, for a process without its database has to wait and not to begin again.
+inline constexpr char kLiveness[] = "liveness";
+
 class HealthWatch;
 
 // Which services of the process are serving, and who wants to know. Thread-safe.
