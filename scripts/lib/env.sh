@@ -7,6 +7,7 @@
 #   SANKOFA_PYTHON        Python with the packages of deploy/local/python/requirements.txt
 #   SANKOFA_BUF           buf, the checker of protos
 #   SANKOFA_ASYNCAPI_HOME the checker of the AsyncAPI document
+#   SANKOFA_KUBERNETES_VENV   Python with what checks the Kubernetes manifests, kubectl among it
 #   SANKOFA_JAVA          Java that runs Kafka
 #   SANKOFA_KAFKA_LIBS    folder of Kafka's jars
 #   SANKOFA_KAFKA_ARCHIVE class-data archive that makes Kafka start in half the time
@@ -30,6 +31,8 @@ SANKOFA_BUF="$SANKOFA_BUF_HOME/buf"
 
 SANKOFA_ASYNCAPI_HOME="$SANKOFA_CACHE/asyncapi-$(digest_of "$SANKOFA_ROOT/deploy/local/asyncapi/package.json")"
 
+SANKOFA_KUBERNETES_VENV="$SANKOFA_CACHE/kubernetes-$(digest_of "$SANKOFA_ROOT/deploy/local/kubernetes/requirements.txt")"
+
 SANKOFA_KAFKA_HOME="$SANKOFA_CACHE/kafka-$(digest_of "$SANKOFA_ROOT/deploy/local/kafka/pom.xml")"
 SANKOFA_KAFKA_LIBS="$SANKOFA_KAFKA_HOME/libs"
 SANKOFA_JAVA="/usr/lib/jvm/java-17-openjdk-$(dpkg --print-architecture)/bin/java"
@@ -41,7 +44,7 @@ SANKOFA_CLANG_TIDY_HOME="$SANKOFA_CACHE/clang-tidy-$(digest_of "$SANKOFA_ROOT/de
 SANKOFA_CLANG_TIDY="$SANKOFA_CLANG_TIDY_HOME/clang_tidy/data/bin/clang-tidy"
 
 export SANKOFA_ROOT SANKOFA_CACHE SANKOFA_VENV SANKOFA_PYTHON SANKOFA_GOOGLEAPIS SANKOFA_BUF_HOME SANKOFA_BUF \
-  SANKOFA_ASYNCAPI_HOME \
+  SANKOFA_ASYNCAPI_HOME SANKOFA_KUBERNETES_VENV \
   SANKOFA_KAFKA_HOME SANKOFA_KAFKA_LIBS SANKOFA_JAVA SANKOFA_KAFKA_ARCHIVE SANKOFA_CLANG_FORMAT \
   SANKOFA_CLANG_TIDY_HOME SANKOFA_CLANG_TIDY
 export PYTHONDONTWRITEBYTECODE=1

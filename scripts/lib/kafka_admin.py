@@ -1,4 +1,5 @@
-"""What the scripts ask of a node's Kafka: does it answer, and who may do what.
+"""What the scripts ask of a node's Kafka: does it answer, and who may do what. `rules` prints the latter, a line each: who,
+what kind of thing, its name, whether that is the whole name or its beginning, what may be done.
 
 One quick process instead of Kafka's own command line classes, each of which takes two seconds to start.
 """
@@ -57,13 +58,19 @@ def withdrawn():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--brokers", required=True)
-    parser.add_argument("--ca", required=True)
-    parser.add_argument("--certificate", required=True)
-    parser.add_argument("--key", required=True)
+    for name in ("--brokers", "--ca", "--certificate", "--key"):
+        parser.add_argument(name, help="needed for all but `rules`")
     parser.add_argument("--deadline", type=float, default=30, help="seconds to go on trying")
-    parser.add_argument("task", choices=("answers", "grant"))
+    parser.add_argument("task", choices=("answers", "grant", "rules"))
     arguments = parser.parse_args()
+    if arguments.task == "rules":
+        for rule in rules():
+            # The one cluster there is: Kafka calls it by the broker's name for it.
+            kind = "CLUSTER" if rule.restype == ResourceType.BROKER else rule.restype.name
+            print(rule.principal.removeprefix("User:"), kind, rule.name, rule.resource_pattern_type.name, rule.operation.name)
+        return 0
+    if None in (arguments.brokers, arguments.ca, arguments.certificate, arguments.key):
+        parser.error("--brokers, --ca, --certificate and --key are needed")
 
     admin = AdminClient({
         "bootstrap.servers": arguments.brokers,

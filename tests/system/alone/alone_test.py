@@ -17,6 +17,7 @@ import grpc
 import report
 from harness import SCENARIO, TESTED_BINARY, SystemNode
 from node_client import SERVICES, Node, Refused
+from parts_node import PartsNode
 from play import Player
 from scenario import approved, cents, load, to_francs
 from serve import Services
@@ -31,33 +32,6 @@ def addresses_of(service):
     number = PROCESSES.index(service)
     return {part: f"127.0.0.1:{BASE_PORT + offset + number}" for part, offset in (
         ("listen", 1), ("health", 11), ("metrics", 21))}
-
-
-class Cluster(Node):
-    """A client of services that have an address each: a call goes to the one that its method belongs to."""
-
-    def __init__(self, parts):
-        super().__init__(NAME)
-        self.parts = parts
-        for part in parts.values():
-            part.tokens = self.tokens
-
-    def part(self, name, request):
-        package = name.split(".")[0]
-        if package in self.parts:
-            return self.parts[package]
-        return self.parts[request["service"] if isinstance(request, dict) else request.service]
-
-    def request(self, name, fields):
-        return self.part(name, fields).request(name, fields)
-
-    def try_once(self, name, request, **options):
-        return self.part(name, request).try_once(name, request, **options)
-
-    def close(self):
-        super().close()
-        for part in self.parts.values():
-            part.close()
 
 
 class AloneTest(unittest.TestCase):
@@ -79,8 +53,8 @@ class AloneTest(unittest.TestCase):
         parts = {}
         for service in SERVICES:
             addresses = addresses_of(service)
-            parts[service] = Node(NAME, addresses={"listen": addresses["listen"], "health": addresses["health"]}).load()
-        cls.client = Cluster(parts)
+            parts[service] = Node(NAME, addresses={"listen": addresses["listen"], "health": addresses["health"]})
+        cls.client = PartsNode(NAME, parts).load()
         cls.addClassCleanup(cls.client.close)
         cls.player = Player(cls.client, cls.scene)
         cls.player.sign_in()
