@@ -2,6 +2,7 @@
 
 #include "services/exchange/agreement/agreement.h"
 #include "services/exchange/erasure/erasure.h"
+#include "services/exchange/feed/backlog.h"
 #include "services/exchange/feed/feed.h"
 #include "services/exchange/feed/shared_case.h"
 #include "services/exchange/ingest/commands.h"
@@ -15,6 +16,7 @@ void BindCommands(engine::Registry& registry) {
   BindErasure(registry);
   BindSharedCase(registry);
   BindFeed(registry);
+  BindBacklog(registry);
   BindIngestCommands(registry);
 }
 

@@ -86,6 +86,10 @@ std::string FeedIdOf(const std::string& receiver, const std::string& subject) {
 
 std::string CaseSubject(const std::string& case_id) { return absl::StrCat("Case/", case_id); }
 
+std::string CaseIn(const std::string& subject) {
+  return subject.starts_with("Case/") ? IdIn(subject) : std::string();
+}
+
 std::string SourceKeyOf(const std::string& source, const std::string& stream) {
   return absl::StrCat(source, "/", stream);
 }

@@ -32,6 +32,8 @@ struct FeedDecider {
 [[nodiscard]] std::string FeedIdOf(const std::string& receiver, const std::string& subject);
 // "Case/<id>".
 [[nodiscard]] std::string CaseSubject(const std::string& case_id);
+// The case that a subject is; empty where it is something else.
+[[nodiscard]] std::string CaseIn(const std::string& subject);
 // "<source>/<source stream>", by which a feed keeps what was sent.
 [[nodiscard]] std::string SourceKeyOf(const std::string& source, const std::string& stream);
 

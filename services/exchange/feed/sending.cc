@@ -10,7 +10,7 @@
 #include "sankofa/registration/v1/registration_reason.pb.h"
 #include "services/exchange/directory.h"
 #include "services/exchange/feed/access.h"
-#include "services/exchange/feed/builder.h"
+#include "services/exchange/feed/build/builder.h"
 #include "services/exchange/feed/route.h"
 #include "services/exchange/health.h"
 #include "services/platform/service/runtime.h"
@@ -93,30 +93,18 @@ class NodeSources final : public FeedSources {
   }
 
   absl::StatusOr<std::vector<std::string>> SubmittedCases(const std::string& person_id) override {
-    const auto rows =
-        Sql("select owner_id from shared_case where submitted and ($1 = '' or person_id = $1) "
-            "order by owner_id",
-            {person_id});
-    if (!rows.ok()) return rows.status();
-    std::vector<std::string> cases;
-    for (int row = 0; row < rows->rows(); ++row) cases.emplace_back(rows->text(row, 0));
-    return cases;
+    return Ids(
+        "select owner_id from shared_case where submitted and person_id = $1 "
+        "order by owner_id",
+        {person_id});
   }
 
-  absl::StatusOr<std::vector<v1::Erasure>> Unanswered(const std::string& partner) override {
-    const auto rows =
-        Sql("select a.state from erasure e join aggregate a on a.type = 'Erasure' and "
-            "a.id = e.owner_id where e.partner_id = $1 and e.erasure_state <> 2 "
-            "order by e.asked_time, e.owner_id",
-            {partner});
-    if (!rows.ok()) return rows.status();
-    std::vector<v1::Erasure> erasures;
-    for (int row = 0; row < rows->rows(); ++row) {
-      if (!erasures.emplace_back().ParseFromString(rows->bytes(row, 0))) {
-        return status::Internal("a stored erasure can't be read");
-      }
-    }
-    return erasures;
+  absl::StatusOr<std::vector<std::string>> SubmittedAfter(const std::string& after,
+                                                          int limit) override {
+    return Ids(
+        "select owner_id from shared_case where submitted and owner_id > $1 "
+        "order by owner_id limit $2::int",
+        {after, absl::StrCat(limit)});
   }
 
   std::string Blind(std::string_view label, std::string_view text) override {
@@ -124,11 +112,15 @@ class NodeSources final : public FeedSources {
   }
 
  private:
-  absl::StatusOr<postgres::Result> Sql(const std::string& sql,
-                                       const std::vector<postgres::Param>& params) {
+  absl::StatusOr<std::vector<std::string>> Ids(const std::string& sql,
+                                               const std::vector<postgres::Param>& params) {
     auto connection = runtime_.pool().Acquire(absl::Now() + kCallTime);
     if (!connection.ok()) return connection.status();
-    return (*connection)->Execute(sql, params);
+    const auto rows = (*connection)->Execute(sql, params);
+    if (!rows.ok()) return rows.status();
+    std::vector<std::string> ids;
+    for (int row = 0; row < rows->rows(); ++row) ids.emplace_back(rows->text(row, 0));
+    return ids;
   }
 
   // Whatever the reason, nothing is decided without an answer.

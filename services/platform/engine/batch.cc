@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "sankofa/common/v1/options.pb.h"
 #include "sankofa/common/v1/sealed.pb.h"
+#include "services/platform/engine/wire.h"
 
 namespace sankofa::engine {
 namespace {
@@ -27,17 +26,6 @@ std::string GetString(const Message& message, const char* name) {
   return field == nullptr ? std::string() : message.GetReflection()->GetString(message, field);
 }
 
-std::string SerializeDeterministic(const Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    status::Check(message.SerializeToCodedStream(&coded), "a message can't be serialised");
-  }
-  return bytes;
-}
-
 // Method, caller and content in one hash, keyed: contents may be personal.
 std::string FingerprintOf(const CommandCall& call, const crypto::Vault& vault) {
   std::string text = call.request->GetDescriptor()->full_name();
@@ -46,7 +34,7 @@ std::string FingerprintOf(const CommandCall& call, const crypto::Vault& vault) {
     text.append(*part);
   }
   text.push_back('\0');
-  text.append(SerializeDeterministic(*call.request));
+  text.append(DeterministicBytes(*call.request));
   return vault.Blind("request", text);
 }
 

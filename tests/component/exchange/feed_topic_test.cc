@@ -13,7 +13,7 @@
 #include "sankofa/registration/v1/registration_events.pb.h"
 #include "services/exchange/directory.h"
 #include "services/exchange/feed/access.h"
-#include "services/exchange/feed/builder.h"
+#include "services/exchange/feed/build/builder.h"
 #include "services/exchange/feed/route.h"
 #include "services/exchange/service.h"
 #include "services/platform/kafka/event.h"
