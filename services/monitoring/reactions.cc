@@ -126,7 +126,7 @@ void ReactToCases(engine::Reactions& reactions) {
 }
 
 template <class Event>
-Telling ProjectTelling(const Event& event) {
+Telling ProjectTelling(const Event& event, const EventMeta& meta) {
   Telling telling(event.case_id());
   v1::ProjectFact& fact = *telling.fact().mutable_project();
   fact.set_project_id(event.project_id());
@@ -134,17 +134,18 @@ Telling ProjectTelling(const Event& event) {
   fact.set_sector(event.sector());
   fact.set_region(event.region());
   fact.set_jobs(event.jobs());
+  fact.set_sequence(meta.sequence);
   return telling;
 }
 
 void ReactToProjects(engine::Reactions& reactions) {
   reactions.On<val::ProjectSubmitted>(
-      [](const val::ProjectSubmitted& event, const EventMeta& /*meta*/, Commands& out) {
-        out.Add(ProjectTelling(event).request);
+      [](const val::ProjectSubmitted& event, const EventMeta& meta, Commands& out) {
+        out.Add(ProjectTelling(event, meta).request);
       });
   reactions.On<val::ProjectApproved>(
-      [](const val::ProjectApproved& event, const EventMeta& /*meta*/, Commands& out) {
-        Telling telling = ProjectTelling(event);
+      [](const val::ProjectApproved& event, const EventMeta& meta, Commands& out) {
+        Telling telling = ProjectTelling(event, meta);
         *telling.fact().mutable_project()->mutable_approved() = event.amount();
         out.Add(std::move(telling.request));
         TellStage(event.case_id(), v1::STAGE_APPROVED, DayOf(event.decided_time()), out);
@@ -153,7 +154,7 @@ void ReactToProjects(engine::Reactions& reactions) {
 
 void ReactToGrants(engine::Reactions& reactions) {
   reactions.On<fund::GrantSigned>(
-      [](const fund::GrantSigned& event, const EventMeta& /*meta*/, Commands& out) {
+      [](const fund::GrantSigned& event, const EventMeta& meta, Commands& out) {
         v1::PlanFollowUpRequest plan;
         plan.set_grant_id(event.grant_id());
         plan.set_case_id(event.case_id());
@@ -173,6 +174,7 @@ void ReactToGrants(engine::Reactions& reactions) {
         fact.set_sector(event.sector());
         fact.set_programme(event.programme());
         fact.set_level(event.level());
+        fact.set_sequence(meta.sequence);
         *fact.mutable_amount() = event.amount();
         out.Add(std::move(telling.request));
         TellStage(event.case_id(), v1::STAGE_FUNDED, DayOf(event.signed_time()), out);
@@ -201,7 +203,7 @@ void ReactToGrants(engine::Reactions& reactions) {
         TellStage(event.case_id(), v1::STAGE_COMPLETED, DayOf(event.completed_time()), out);
       });
   reactions.On<fund::GrantCancelled>(
-      [](const fund::GrantCancelled& event, const EventMeta& /*meta*/, Commands& out) {
+      [](const fund::GrantCancelled& event, const EventMeta& meta, Commands& out) {
         v1::CancelFollowUpRequest cancel;
         cancel.set_grant_id(event.grant_id());
         cancel.set_case_id(event.case_id());
@@ -209,6 +211,7 @@ void ReactToGrants(engine::Reactions& reactions) {
         Telling telling(event.case_id());
         telling.fact().mutable_grant()->set_grant_id(event.grant_id());
         telling.fact().mutable_grant()->set_cancelled(true);
+        telling.fact().mutable_grant()->set_sequence(meta.sequence);
         out.Add(std::move(telling.request));
       });
 }

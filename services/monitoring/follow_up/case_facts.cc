@@ -27,10 +27,15 @@ void Replace(google::protobuf::RepeatedPtrField<Fact>& list, const Fact& fact, K
   if (Fact* known = Find(list, fact, key)) *known = fact;
 }
 
-// What an event does not say stays as it was.
+// What an event does not say stays as it was. One that was put aside and is replayed when later ones of its stream have
+// taken effect adds only what none of these says.
 template <class Fact, class Key>
 void Merge(google::protobuf::RepeatedPtrField<Fact>& list, const Fact& fact, Key key) {
-  if (Fact* known = Find(list, fact, key)) known->MergeFrom(fact);
+  Fact* known = Find(list, fact, key);
+  if (known == nullptr) return;
+  Fact merged = fact.sequence() < known->sequence() ? fact : *known;
+  merged.MergeFrom(fact.sequence() < known->sequence() ? *known : fact);
+  *known = std::move(merged);
 }
 
 void Toggle(google::protobuf::RepeatedPtrField<std::string>& ids, const v1::ActivityFact& fact) {

@@ -61,6 +61,12 @@ v1::CaseFactRecorded Activity(const v1::FollowUp& follow_up, bool ended) {
   return event;
 }
 
+bool WasCancelled(const v1::CaseFacts& facts, const std::string& grant_id) {
+  return std::any_of(facts.grants().begin(), facts.grants().end(), [&](const auto& grant) {
+    return grant.grant_id() == grant_id && grant.cancelled();
+  });
+}
+
 v1::FollowUpPlanned Planned(const v1::PlanFollowUpRequest& request, absl::Time now) {
   v1::FollowUpPlanned event;
   event.set_follow_up_id(request.grant_id());
@@ -106,6 +112,8 @@ engine::Decision FollowUpDecider::Decide(const State& state, const v1::PlanFollo
                                          const engine::Context& context) {
   const auto& facts = context.Related<v1::CaseFacts>(request.case_id());
   if (state.state() != v1::FOLLOW_UP_STATE_UNSPECIFIED || facts.erased()) return engine::Events();
+  // Funding's events are in order, so this one is replayed: the grant it tells of is no more.
+  if (WasCancelled(facts, request.grant_id())) return engine::Events();
   v1::FollowUpPlanned planned = Planned(request, context.now);
   if (facts.visits_ended()) {
     // Registration's event came first: the plan is on record, and nobody is sent out.

@@ -101,6 +101,38 @@ TEST_F(ReactionsTest, EndsAFollowUpWhenItsGrantIsCancelled) {
   EXPECT_EQ(world.Get<v1::FollowUp>("never-signed").state(), v1::FOLLOW_UP_STATE_UNSPECIFIED);
 }
 
+// Put aside, and replayed by an operator when later events of its stream have taken effect.
+TEST_F(ReactionsTest, AGrantSignedThatIsReplayedAfterItsCancellationPlansNothing) {
+  fund::GrantCancelled cancelled;
+  cancelled.set_grant_id(kGrant);
+  cancelled.set_case_id(kCase);
+  Hear(cancelled, 3);
+  Hear(Signed(kGrant), 2);
+  EXPECT_EQ(follow_up().state(), v1::FOLLOW_UP_STATE_UNSPECIFIED);
+  ASSERT_THAT(facts().grants(), SizeIs(1));
+  EXPECT_TRUE(facts().grants(0).cancelled());
+  EXPECT_EQ(facts().grants(0).level(), 3) << "what only the older one says is added";
+}
+
+TEST_F(ReactionsTest, AProjectSubmittedThatIsReplayedLateTakesNothingBack) {
+  auto first = Submitted("p1");
+  first.set_sector("trade");
+  first.set_region("ouest");
+  first.set_jobs(1);
+  auto second = Approved("p1");
+  second.set_sector("agriculture");
+  second.set_jobs(4);
+  second.clear_region();
+  Hear(second, 7);
+  Hear(first, 2);
+  ASSERT_THAT(facts().projects(), SizeIs(1));
+  EXPECT_EQ(facts().projects(0).sector(), "agriculture");
+  EXPECT_EQ(facts().projects(0).jobs(), 4);
+  EXPECT_EQ(facts().projects(0).region(), "ouest");
+  EXPECT_EQ(facts().projects(0).approved().minor_units(), 500'000);
+  EXPECT_EQ(facts().projects(0).sequence(), 7);
+}
+
 class ClosingTest : public ReactionsTest, public ::testing::WithParamInterface<int> {};
 
 TEST_P(ClosingTest, EndsTheVisitsUnlessAllWentWell) {
