@@ -6,10 +6,13 @@ import signal
 import subprocess
 import unittest
 
+import observability
 from harness import ROOT, processes_of, run
+from node_client import Node
 
 PREFIX = "st-"
 NODES = ("st-cm", "st-tg", "st-fr")
+SERVICES_OF_A_NODE = 5
 COMMAND = ["scripts/demo", "--prefix", PREFIX, "--base-port", "8100"]
 
 
@@ -32,6 +35,18 @@ class DemoTest(unittest.TestCase):
         self.assertIn("FR refused 1 message of TG", text)
         self.assertIn("Each node knows what it may know", text)
 
+    def check_board(self):
+        """What an operator sees of three nodes: every query finds data, every metric of the alerts is there."""
+        addresses = [Node(node).config["metrics"]["address"] for node in NODES]
+        with observability.Live(addresses, port=8490) as prometheus:
+            prometheus.wait_for_scrapes(1)
+            run("scripts/call", "st-cm", "registration.ListCases", '{"page_size": 1}', "--role", "auditor")
+            prometheus.wait_for_scrapes(5)
+            prometheus.wait_for_measures(SERVICES_OF_A_NODE * len(NODES))
+            self.assertEqual(prometheus.without_data(), [])
+            # The story has a message with one bit changed.
+            self.assertIn("SankofaMessageRefused", prometheus.firing())
+
     def test_keeps_running_plays_again_and_stops(self):
         first = run(*COMMAND, "--keep")
         self.check_table(first.stdout)
@@ -41,6 +56,7 @@ class DemoTest(unittest.TestCase):
         self.assertIn('"reference": "CM-', called.stdout)
         called = run("scripts/call", "st-fr", "exchange.GetPartnerHealth", '{"partner_id": "st-tg"}', "--role", "auditor")
         self.assertIn('"received"', called.stdout)
+        self.check_board()
 
         def table(text):
             shown = (text[text.index("first 70 %"):text.index("Everything agrees")]
