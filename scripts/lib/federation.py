@@ -62,10 +62,12 @@ class Federation:
         self.subscriber = Subscriber(self.codes[subscriber])
         # Where partners call a node's exchange; a test puts a gate in between.
         self.exchange_addresses = {role: node.config["listen"]["address"] for role, node in self.nodes.items()}
-        for role, node in self.nodes.items():
-            node.sign_in({who: {"subject": f"{role}-{who}", "organisation": role, "roles": [name]}
-                          for who, name in (("operator", "node_operator"), ("protection", "data_protection_officer"),
-                                            ("auditor", "auditor"))})
+        for role in self.nodes:
+            self.sign_in(role)
+
+    def sign_in(self, role):
+        self.nodes[role].sign_in({who: {"subject": f"{role}-{who}", "organisation": role, "roles": [name]} for who, name in (
+            ("operator", "node_operator"), ("protection", "data_protection_officer"), ("auditor", "auditor"))})
 
     def role_of(self, code):
         return next(role for role, own in self.codes.items() if own == code)

@@ -19,6 +19,7 @@ class Gate:
         self.delay_seconds = 0.0
         self.bytes_passed, self.connections, self.corrupted = 0, 0, 0
         self._corrupt, self._random = 0, random.Random(seed)
+        self._stop_at, self.stopped_in_the_middle = 0, False
         self._writers = set()
         self._loop = asyncio.new_event_loop()
         self._open = asyncio.Event()
@@ -40,9 +41,13 @@ class Gate:
         """Connections stay, and nothing passes: a network that swallows."""
         self._loop.call_soon_threadsafe(self._open.clear)
 
+    def stop_in_the_middle(self, least_bytes):
+        """Of the next so many bytes that come at once, half pass; the rest and all that follows stay here."""
+        self.stopped_in_the_middle, self._stop_at = False, least_bytes
+
     def go_on(self):
         """All passes again, and who comes is let in."""
-        self._refusing = False
+        self._refusing, self._stop_at = False, 0
         self._loop.call_soon_threadsafe(self._open.set)
 
     def cut(self):
@@ -112,6 +117,14 @@ class Gate:
                 changed = bytearray(chunk)
                 changed[self._random.randrange(len(changed))] ^= 1 << self._random.randrange(8)
                 chunk = bytes(changed)
+            if 0 < self._stop_at <= len(chunk):
+                self._stop_at = 0
+                writer.write(chunk[:len(chunk) // 2])
+                await writer.drain()
+                chunk = chunk[len(chunk) // 2:]
+                self._open.clear()
+                self.stopped_in_the_middle = True
+                await self._open.wait()
             self.bytes_passed += len(chunk)
             writer.write(chunk)
             await writer.drain()

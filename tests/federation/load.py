@@ -20,30 +20,35 @@ PEOPLE = {"host": ("fr", "host_officer"), "tg": ("tg", "case_officer"), "cm": ("
 
 
 class Load:
-    """`updates`: how many, at least. `done` counts those whose command was answered."""
+    """`updates`: how many, at least. `done` counts those whose command was answered. `day`: of all that is done."""
 
-    def __init__(self, federation, updates, patience_seconds=180):
+    def __init__(self, federation, updates, patience_seconds=180, day=DAY):
         self.federation, self.nodes = federation, federation.nodes
         self.cases = max(4, updates // UPDATES_A_CASE)
         self.assessments = max(1, -(-updates // self.cases) - FIRST_UPDATES)
         self.done, self.case_ids = 0, {}
+        # What time the nodes are told that it is; None where they go by their own clocks. And until when people consent.
+        self.day, self.at, self.until_date = day, f"{day}T09:00:00Z", "2027-12-31"
         self.run_id = uuid.uuid4().hex
         self.scenario = load(SCENARIO)
         for role, node in self.nodes.items():
             node.patience_seconds = node.arrival_seconds = patience_seconds
-            node.sign_in({who: {"subject": f"{role}-{who}", "organisation": role, "roles": [name]}
-                          for who, (at, name) in PEOPLE.items() if at == role})
+            self.sign_in(role)
+
+    def sign_in(self, role):
+        self.nodes[role].sign_in({who: {"subject": f"{role}-{who}", "organisation": role, "roles": [name]}
+                                  for who, (at, name) in PEOPLE.items() if at == role})
 
     @property
     def updates(self):
         return self.cases * (FIRST_UPDATES + self.assessments)
 
-    def federate(self):
-        """Partners, and the agreements of the charter."""
+    def federate(self, **terms):
+        """Partners, and the agreements of the charter, but for what is given here."""
         self.federation.register_partners()
         for agreement in self.scenario["agreements"]:
             if agreement["proposer"] in self.nodes and agreement["counterpart"] in (*self.nodes, "eu"):
-                self.federation.sign(agreement, self.scenario["shares"])
+                self.federation.sign({**agreement, **terms}, self.scenario["shares"])
 
     def run(self):
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -54,7 +59,7 @@ class Load:
         role, _ = PEOPLE[who]
         return self.nodes[role].call(method, {
             "request_id": str(uuid.uuid5(NAMESPACE, f"{self.run_id}/{step}")), **fields}, who=who,
-            at=f"{DAY}T09:00:00Z", wait_for=ON_ITS_WAY, timeout=30)
+            at=self.at, wait_for=ON_ITS_WAY, timeout=30)
 
     def person(self, number, spelling=""):
         return {"details": {
@@ -73,12 +78,12 @@ class Load:
         self.do("host", f"{number}/consent", "registration.GiveConsent", {
             "case_id": opened.id, "purpose": "CONSENT_PURPOSE_REINTEGRATION", "partner": code,
             "scopes": ["person.details", "case.header", "case.orientation"], "giver": "CONSENT_GIVER_PERSON",
-            "from_date": DAY, "until_date": "2027-12-31"})
+            "from_date": self.day, "until_date": self.until_date})
         self.do("host", f"{number}/submit", "registration.SubmitCase", {"case_id": opened.id})
         self.done += 2
         about = {"case_id": opened.id}
         self.do(agency, f"{number}/accept", "registration.AcceptCase", about)
-        self.do(agency, f"{number}/arrival", "registration.ConfirmArrival", {**about, "arrival_date": DAY})
+        self.do(agency, f"{number}/arrival", "registration.ConfirmArrival", {**about, "arrival_date": self.day})
         self.done += 2
         return agency, person, opened
 

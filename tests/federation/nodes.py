@@ -24,19 +24,22 @@ def at_once(work, things):
 
 class ThreeNodes:
     """The nodes cm, tg and fr under a prefix of the test's own, and eu, which only listens. They know nothing of each other
-    until `federate`."""
+    until `federate`. `gates`: False where what passes between them is measured, so that partners come by the doors."""
 
-    def __init__(self, prefix, base_port, roles=NODES, others=()):
+    def __init__(self, prefix, base_port, roles=NODES, others=(), gates=True):
         self.prefix, self.roles = prefix, roles
         self.codes = {role: prefix + role for role in (*roles, STATISTICS, *others)}
         self.ports = {role: base_port + 100 * number for number, role in enumerate(roles)}
         self.nodes, self.gates, self.federation = {}, {}, None
+        self.doors = {role: {"kafka": f"127.0.0.1:{port + 94}", "grpc": f"127.0.0.1:{port + 43}"}
+                      for role, port in self.ports.items()}
         atexit.register(self.close)
         for role in roles:
             run("scripts/node", "down", self.codes[role], "--purge")
-        for role, port in self.ports.items():
-            self.gates[role] = {"kafka": Gate(port + KAFKA_GATE, f"127.0.0.1:{port + 94}"),
-                                "grpc": Gate(port + GRPC_GATE, f"127.0.0.1:{port + 43}")}
+        for role, port in self.ports.items() if gates else ():
+            self.gates[role] = {"kafka": Gate(port + KAFKA_GATE, self.doors[role]["kafka"]),
+                                "grpc": Gate(port + GRPC_GATE, self.doors[role]["grpc"])}
+            self.doors[role] = {name: gate.address for name, gate in self.gates[role].items()}
         at_once(self._servers_up, roles)
         for role in roles:
             self.nodes[role] = SystemNode(self.codes[role], self.ports[role], serve=False, up=False)
@@ -47,13 +50,13 @@ class ThreeNodes:
     def _servers_up(self, role):
         partners = [word for other, code in self.codes.items() if other != role for word in ("--partner", code)]
         run("scripts/node", "up", self.codes[role], "--base-port", str(self.ports[role]), "--country", COUNTRIES[role],
-            "--partner-brokers", self.gates[role]["kafka"].address, *partners)
+            "--partner-brokers", self.doors[role]["kafka"], *partners)
 
     def federate(self):
-        """The nodes as clients see them; what they have for addresses of each other are the gates'."""
+        """The nodes as clients see them; what they have for addresses of each other are the gates', where there are any."""
         self.federation = Federation(self.prefix, self.roles)
         for role in self.roles:
-            self.federation.exchange_addresses[role] = self.gates[role]["grpc"].address
+            self.federation.exchange_addresses[role] = self.doors[role]["grpc"]
         return self.federation
 
     def partner_folder(self, of, by):
@@ -75,6 +78,11 @@ class ThreeNodes:
     def scalar(self, role, statement):
         """One value from a node's database, as its superuser."""
         return journal.psql(self.nodes[role], "-At", "-c", statement).decode().strip()
+
+    def applied(self, role, sender, event_type="CaseAssessed"):
+        """How many messages of a type that came from `sender` took effect at a node."""
+        return int(self.scalar(role, f"select count(*) from exchange.received_update where type like '%.{event_type}' "
+                                     f"and sender = '{self.codes[sender]}'"))
 
     def close(self):
         # One after another: an interpreter that ends takes no new threads.

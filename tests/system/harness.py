@@ -12,6 +12,8 @@ from serve import BINARY, Services
 
 # The binary of the build whose tests these are; by hand, that of `dev`.
 TESTED_BINARY = os.environ.get("SANKOFA_SYSTEM_BINARY", BINARY)
+# sankofactl of the same build.
+CONTROL = os.path.join(ROOT, os.path.dirname(TESTED_BINARY), "sankofactl")
 # Where the logs of the last run stay.
 LOGS = os.path.join(ROOT, "build", "system-logs")
 SCENARIO = "tests/data/committee-cm-2017.yaml"

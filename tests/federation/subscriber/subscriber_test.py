@@ -3,6 +3,7 @@ and comes onto its feed by three ways: Kafka, Subscribe and Replay. All three te
 """
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from contract_test import verifier
 from federation import request_id
+from harness import CONTROL
 from load import DAY, Load
 from node_client import ROOT, read
 from nodes import ThreeNodes
@@ -54,6 +56,9 @@ class SubscriberTest(unittest.TestCase):
         cls.load.federate()
         cls.become_partner()
         cls.case_id = cls.one_case()
+        cls.sealing_file = os.path.join(folder.name, "sealing.key")
+        with open(os.open(cls.sealing_file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(base64.b64encode(cls.sealing.encode()))
 
     @classmethod
     def become_partner(cls):
@@ -207,7 +212,45 @@ class SubscriberTest(unittest.TestCase):
                 self.assertIn(refused.exception.code(), (grpc.StatusCode.PERMISSION_DENIED,
                                                          grpc.StatusCode.UNAUTHENTICATED), method)
 
-    def test_4_a_stream_ends_with_the_suspension(self):
+    # ---- sankofactl conformance, as a partner runs it ---------------------------------------------------------------------
+
+    def conformance(self, role, by, sealing_file, node_key):
+        """Does node `by` keep its contract with the partner `role`? The exit code, and each check by name."""
+        done = subprocess.run(
+            [CONTROL, "--json", "--timeout", "30s", "--address", self.three.gates[by]["grpc"].address, "conformance",
+             "--as", self.three.codes[role], "--folder", self.three.partner_folder(role, by),
+             "--brokers", self.three.gates[by]["kafka"].address, "--sealing-key", sealing_file, "--node-key", node_key],
+            check=False, capture_output=True, text=True, timeout=180)
+        checks = {one["check"]: one for one in map(json.loads, done.stdout.splitlines())}
+        self.assertTrue(checks, done.stderr)
+        return done.returncode, checks
+
+    def key_of(self, role):
+        return self.federation.nodes[role].call("exchange.GetOwnIdentity", {}, who="operator").key.verification_key
+
+    def test_4_the_nodes_keep_their_contract(self):
+        """The subscriber asks TG, and TG asks FR; each with its own certificate and keys, and with the node's key."""
+        self.conforms(SUBSCRIBER, "tg", self.sealing_file)
+        node = self.three.nodes["tg"]
+        # Its exchange reads the feed with the same group, of which the check wants all partitions.
+        node.services.stop()
+        self.conforms("tg", "fr", node.services_config["crypto"]["sealing_key_file"])
+        node.services.start()
+
+    def conforms(self, role, by, sealing_file):
+        code, checks = self.conformance(role, by, sealing_file, self.key_of(by))
+        for check in checks.values():
+            print(f"{role} asks {by}: {check['outcome']} {check['check']}: {check['detail']}", flush=True)
+        self.assertEqual({one["outcome"] for one in checks.values()}, {"holds"})
+        self.assertEqual(code, 0)
+        self.assertLessEqual({"identity", "replay", "boxes", "subscribe", "digest", "topic", "other topics"}, set(checks))
+
+    def test_5_a_node_with_another_key_does_not_conform(self):
+        code, checks = self.conformance(SUBSCRIBER, "tg", self.sealing_file, self.key_of("fr"))
+        self.assertEqual((code, checks["identity"]["outcome"]), (1, "fails"))
+        self.assertNotIn("replay", checks)
+
+    def test_6_a_stream_ends_with_the_suspension(self):
         tg = self.federation.nodes["tg"]
         with self.channel() as channel:
             tg.call("exchange.SuspendPartner", {"request_id": str(uuid.uuid4()), "partner_id": self.code,
@@ -217,7 +260,7 @@ class SubscriberTest(unittest.TestCase):
             self.assertIn(refused.exception.code(), (grpc.StatusCode.PERMISSION_DENIED,
                                                      grpc.StatusCode.FAILED_PRECONDITION))
 
-    def test_5_the_log_has_no_error(self):
+    def test_7_the_log_has_no_error(self):
         self.assertEqual(self.three.error_lines(), [])
 
 
