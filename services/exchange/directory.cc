@@ -20,25 +20,24 @@ constexpr char kStatesSql[] =
     "select type, version, state from aggregate where type in ('Partner', 'SharingAgreement') "
     "order by type, id";
 
-absl::Status Take(const postgres::Result& rows, int row, Snapshot& snapshot) {
-  const std::string bytes = rows.bytes(row, 2);
-  if (rows.text(row, 0) == "Partner") {
+}  // namespace
+
+absl::Status Snapshot::Add(std::string_view type, const std::string& state) {
+  if (type == "Partner") {
     v1::Partner partner;
-    if (!partner.ParseFromString(bytes)) return status::Internal("a stored partner can't be read");
-    snapshot.partners[partner.id()] = std::move(partner);
+    if (!partner.ParseFromString(state)) return status::Internal("a stored partner can't be read");
+    partners[partner.id()] = std::move(partner);
     return absl::OkStatus();
   }
   v1::SharingAgreement agreement;
-  if (!agreement.ParseFromString(bytes)) {
+  if (!agreement.ParseFromString(state)) {
     return status::Internal("a stored agreement can't be read");
   }
   if (agreement.has_signed_time() && agreement.state() != v1::AGREEMENT_STATE_REPLACED) {
-    snapshot.agreements[agreement.partner_id()].push_back(std::move(agreement));
+    agreements[agreement.partner_id()].push_back(std::move(agreement));
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 const v1::Partner* Snapshot::Find(const std::string& partner) const {
   const auto found = partners.find(partner);
@@ -99,7 +98,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> PostgresDirectory::Current() {
   Stamp read{rows->rows(), 0};
   for (int row = 0; row < rows->rows(); ++row) {
     read.versions += rows->integer(row, 1);
-    if (auto taken = Take(*rows, row, *fresh); !taken.ok()) return taken;
+    if (auto added = fresh->Add(rows->text(row, 0), rows->bytes(row, 2)); !added.ok()) return added;
   }
   stamp_ = read;
   snapshot_ = std::move(fresh);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,6 +24,10 @@ struct Snapshot {
   std::map<std::string, v1::Partner> partners;  // by code; suspended ones too
   // By partner: those that both have signed and that no later version replaced, whatever their days.
   std::map<std::string, std::vector<v1::SharingAgreement>> agreements;
+
+  // Takes a stored state in, by the type of its aggregate: "Partner" or "SharingAgreement", in the order of their ids.
+  // For who fills a snapshot.
+  [[nodiscard]] absl::Status Add(std::string_view type, const std::string& state);
 
   // Null where there is none of this code.
   [[nodiscard]] const v1::Partner* Find(const std::string& partner) const;

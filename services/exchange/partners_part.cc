@@ -195,9 +195,9 @@ void PartnersPart::EachNight() {
 
 namespace {
 
-absl::StatusOr<v1::ReplayResponse> Replay(PartnersPart& part, rpc::QueryCall& call,
+absl::StatusOr<v1::ReplayResponse> Replay(const FeedAnswers& answers, rpc::QueryCall& call,
                                           const v1::ReplayRequest& request) {
-  const auto snapshot = part.directory().Current();
+  const auto snapshot = answers.directory().Current();
   if (!snapshot.ok()) return snapshot.status();
   const auto partner = CallingPartner(**snapshot, call.actor());
   if (!partner.ok()) return partner.status();
@@ -206,9 +206,10 @@ absl::StatusOr<v1::ReplayResponse> Replay(PartnersPart& part, rpc::QueryCall& ca
   const int limit = request.page_size() == 0 ? kReplayDefault : request.page_size();
   const FeedReader reader = ReaderOf(call);
   const OutgoingFeed::For whom{.snapshot = **snapshot, .partner = **partner, .now = call.now()};
-  auto page = request.subject().empty() ? part.outgoing().After(reader, whom, *cursor, limit)
-                                        : part.outgoing().OfSubject(reader, whom, request.subject(),
-                                                                    request.from_sequence(), limit);
+  const OutgoingFeed& outgoing = answers.outgoing();
+  auto page = request.subject().empty() ? outgoing.After(reader, whom, *cursor, limit)
+                                        : outgoing.OfSubject(reader, whom, request.subject(),
+                                                             request.from_sequence(), limit);
   if (!page.ok()) return page.status();
   for (const std::string& id : page->cases) call.RecordRead(id);
   v1::ReplayResponse response;
@@ -217,9 +218,9 @@ absl::StatusOr<v1::ReplayResponse> Replay(PartnersPart& part, rpc::QueryCall& ca
   return response;
 }
 
-absl::StatusOr<v1::Digest> GetDigest(PartnersPart& part, rpc::QueryCall& call,
+absl::StatusOr<v1::Digest> GetDigest(const FeedAnswers& answers, rpc::QueryCall& call,
                                      const v1::GetDigestRequest& request) {
-  const auto snapshot = part.directory().Current();
+  const auto snapshot = answers.directory().Current();
   if (!snapshot.ok()) return snapshot.status();
   const auto partner = CallingPartner(**snapshot, call.actor());
   if (!partner.ok()) return partner.status();
@@ -247,11 +248,22 @@ absl::StatusOr<v1::ReceivedDisclosure> GetReceivedDisclosure(
 
 }  // namespace
 
-void BindPartnerQueries(rpc::Queries& queries, std::function<PartnersPart&()> part) {
+void BindFeedAnswers(rpc::Queries& queries, const FeedAnswers& answers) {
   queries.On<v1::ReplayRequest, v1::ReplayResponse>(
-      [part](rpc::QueryCall& call, const v1::ReplayRequest& request) {
-        return Replay(part(), call, request);
+      [answers](rpc::QueryCall& call, const v1::ReplayRequest& request) {
+        return Replay(answers, call, request);
       });
+  queries.On<v1::GetDigestRequest, v1::Digest>(
+      [answers](rpc::QueryCall& call, const v1::GetDigestRequest& request) {
+        return GetDigest(answers, call, request);
+      });
+  queries.On<v1::GetReceivedDisclosureRequest, v1::ReceivedDisclosure>(GetReceivedDisclosure);
+}
+
+void BindPartnerQueries(rpc::Queries& queries, std::function<PartnersPart&()> part) {
+  BindFeedAnswers(queries,
+                  {.directory = [part]() -> Directory& { return part().directory(); },
+                   .outgoing = [part]() -> const OutgoingFeed& { return part().outgoing(); }});
   queries.OnStream<v1::SubscribeRequest>([part](rpc::QueryCall& call,
                                                 const v1::SubscribeRequest& request,
                                                 std::shared_ptr<rpc::StreamSink> sink) {
@@ -264,15 +276,10 @@ void BindPartnerQueries(rpc::Queries& queries, std::function<PartnersPart&()> pa
     part().subscriptions().Add(call.actor(), *cursor, std::move(sink));
     return absl::OkStatus();
   });
-  queries.On<v1::GetDigestRequest, v1::Digest>(
-      [part](rpc::QueryCall& call, const v1::GetDigestRequest& request) {
-        return GetDigest(part(), call, request);
-      });
   queries.On<v1::CompareDigestsRequest, v1::DigestComparison>(
       [part](rpc::QueryCall& call, const v1::CompareDigestsRequest& request) {
         return part().Compare(request.partner_id(), call.now(), call.deadline());
       });
-  queries.On<v1::GetReceivedDisclosureRequest, v1::ReceivedDisclosure>(GetReceivedDisclosure);
 }
 
 }  // namespace sankofa::exchange

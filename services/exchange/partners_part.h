@@ -61,6 +61,14 @@ class PartnersPart final : public service::Part, public HealthSource {
   std::thread nightly_;
 };
 
+// What the answers to a partner that reads or compares its feed are made from.
+struct FeedAnswers {
+  std::function<Directory&()> directory;
+  std::function<const OutgoingFeed&()> outgoing;
+};
+// Replay, GetDigest and GetReceivedDisclosure: what needs no more than that.
+void BindFeedAnswers(rpc::Queries& queries, const FeedAnswers& answers);
+
 // Replay, Subscribe, GetDigest, CompareDigests and GetReceivedDisclosure. The part is made when the service starts, later
 // than this.
 void BindPartnerQueries(rpc::Queries& queries, std::function<PartnersPart&()> part);

@@ -28,13 +28,6 @@ constexpr absl::Duration kRightsInterval = absl::Minutes(2);  // also where no p
 constexpr absl::Duration kRetryInterval = absl::Seconds(10);
 constexpr int kReplayPage = 500;
 
-// A refusal that says that nothing may be disclosed, as opposed to a question that was not answered.
-bool SaysNo(const absl::Status& status) {
-  const std::string reason = status::ReasonOf(status);
-  return reason == "NO_VALID_CONSENT" || reason == "CASE_ERASED" || reason == "ERASED" ||
-         reason == "NOT_FOUND";
-}
-
 class NodeSources final : public FeedSources {
  public:
   explicit NodeSources(service::Runtime& runtime) : runtime_(runtime) {}
@@ -236,6 +229,12 @@ class FeedAccess final : public service::Part, public HealthSource {
 };
 
 }  // namespace
+
+bool SaysNo(const absl::Status& answer) {
+  const std::string reason = status::ReasonOf(answer);
+  return reason == "NO_VALID_CONSENT" || reason == "CASE_ERASED" || reason == "ERASED" ||
+         reason == "NOT_FOUND";
+}
 
 std::unique_ptr<engine::CallSource> MakeFeedCalls(service::Runtime& runtime) {
   return std::make_unique<FeedCalls>(runtime);

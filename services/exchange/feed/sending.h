@@ -4,11 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "services/platform/service/definition.h"
 
 // The sending side of exchange in a running node: the builder over the node's services, and the partners' rights to
 // read.
 namespace sankofa::exchange {
+
+// Whether registration's answer to GetDisclosure says that nothing may be disclosed, as opposed to a question that was
+// not answered.
+[[nodiscard]] bool SaysNo(const absl::Status& answer);
 
 // The builder, with all it asks of others.
 [[nodiscard]] std::unique_ptr<engine::CallSource> MakeFeedCalls(service::Runtime& runtime);

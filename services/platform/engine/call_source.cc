@@ -25,6 +25,22 @@ CommandCall CallFor(const IncomingEvent& event, std::shared_ptr<Message> request
   return call;
 }
 
+CommandCall CallForDue(const Registry& registry, const DueCommand& due, absl::Time now) {
+  const CommandSpec* spec = registry.FindCommand(due.command_type);
+  status::Check(spec != nullptr, due.command_type + " is due but bound to nothing");
+  std::shared_ptr<Message> request(spec->prototype->New());
+  status::Check(request->ParseFromString(due.command), "a due command can't be parsed");
+  const auto* field = request->GetDescriptor()->FindFieldByName("request_id");
+  request->GetReflection()->SetString(request.get(), field,
+                                      DerivedId(absl::StrCat(due.stream.type, "/", due.stream.id),
+                                                absl::StrCat("due ", due.version)));
+  CommandCall call;
+  call.request = std::move(request);
+  call.actor.system = "clock";
+  call.now = now;
+  return call;
+}
+
 Calls CallsOf(const Reactions& reactions, const IncomingEvent& event) {
   const Reactions::Handler* handler = reactions.Find(event.event_type);
   if (handler == nullptr) {

@@ -52,4 +52,8 @@ class ReactionCalls final : public CallSource {
                                   std::shared_ptr<google::protobuf::Message> request,
                                   std::string_view label);
 
+// The command of a deadline that has come. The aggregate's version makes the request id, so it takes effect once.
+[[nodiscard]] CommandCall CallForDue(const Registry& registry, const DueCommand& due,
+                                     absl::Time now);
+
 }  // namespace sankofa::engine

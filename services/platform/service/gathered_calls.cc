@@ -5,7 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "services/platform/service/query_call.h"
+#include "absl/time/clock.h"
+#include "services/platform/status/refuse.h"
 #include "services/platform/telemetry/trace.h"
 
 namespace sankofa::service {
@@ -16,13 +17,13 @@ constexpr absl::Duration kFactTime = absl::Seconds(5);
 
 // Commands that nobody calls by RPC and that fetch facts are given by reactions (or by deadlines). A reaction that
 // gives the command of an RPC gets its facts too; such facts must hold whenever they are read.
-bool HasFactsToGather(const Runtime& runtime) {
+bool HasFactsToGather(const engine::Registry& registry,
+                      const google::protobuf::ServiceDescriptor& rpc) {
   std::set<std::string> called;
-  const auto* rpc = runtime.definition().rpc;
-  for (int i = 0; i < rpc->method_count(); ++i) {
-    called.insert(rpc->method(i)->input_type()->full_name());
+  for (int i = 0; i < rpc.method_count(); ++i) {
+    called.insert(rpc.method(i)->input_type()->full_name());
   }
-  const auto& commands = runtime.registry().commands();
+  const auto& commands = registry.commands();
   return std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
     return command.second.facts && !called.contains(command.first);
   });
@@ -30,19 +31,22 @@ bool HasFactsToGather(const Runtime& runtime) {
 
 }  // namespace
 
-GatheredCalls::GatheredCalls(Runtime& runtime, std::unique_ptr<engine::CallSource> source)
-    : runtime_(runtime),
+GatheredCalls::GatheredCalls(const engine::Registry& registry,
+                             const google::protobuf::ServiceDescriptor& rpc,
+                             std::unique_ptr<engine::CallSource> source, FactCalls fact_calls)
+    : registry_(registry),
       source_(std::move(source)),
-      gathers_(source_->gathers() || HasFactsToGather(runtime)) {}
+      fact_calls_(std::move(fact_calls)),
+      gathers_(source_->gathers() || HasFactsToGather(registry, rpc)) {}
 
 absl::Status GatheredCalls::FetchFacts(engine::CommandCall& call) const {
   const engine::CommandSpec* spec =
-      runtime_.registry().FindCommand(call.request->GetDescriptor()->full_name());
+      registry_.FindCommand(call.request->GetDescriptor()->full_name());
   if (spec == nullptr || !spec->facts) return absl::OkStatus();
   const telemetry::TraceScope trace(call.traceparent);
   call.deadline = absl::Now() + kFactTime;
-  RuntimeFactCall fact_call(runtime_, call);
-  auto facts = spec->facts(fact_call, *call.request);
+  const auto fact_call = fact_calls_(call);
+  auto facts = spec->facts(*fact_call, *call.request);
   call.deadline = absl::InfiniteFuture();
   if (!facts.ok()) return facts.status();
   call.facts = *std::move(facts);

@@ -1,21 +1,28 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "google/protobuf/descriptor.h"
 #include "services/platform/engine/call_source.h"
+#include "services/platform/engine/fact_call.h"
+#include "services/platform/engine/registry.h"
 
 namespace sankofa::service {
-
-class Runtime;
 
 // The commands of other services' events, with the facts that they need: those of `source`, and for each command that
 // is bound with `facts` what these give, as for a caller's command. A fact that can't be had now (UNAVAILABLE) keeps the
 // events waiting; one that is refused puts its event aside.
 class GatheredCalls final : public engine::CallSource {
  public:
-  GatheredCalls(Runtime& runtime, std::unique_ptr<engine::CallSource> source);
+  // What the `facts` of a command may use, for that command; no longer than the command lives.
+  using FactCalls = std::function<std::unique_ptr<engine::FactCall>(const engine::CommandCall&)>;
+
+  // `rpc`: the service's methods.
+  GatheredCalls(const engine::Registry& registry, const google::protobuf::ServiceDescriptor& rpc,
+                std::unique_ptr<engine::CallSource> source, FactCalls fact_calls);
   [[nodiscard]] bool gathers() const override { return gathers_; }
   [[nodiscard]] std::vector<engine::Calls> CallsOf(
       std::span<const engine::IncomingEvent> events) override;
@@ -23,8 +30,9 @@ class GatheredCalls final : public engine::CallSource {
  private:
   [[nodiscard]] absl::Status FetchFacts(engine::CommandCall& call) const;
 
-  Runtime& runtime_;
+  const engine::Registry& registry_;
   const std::unique_ptr<engine::CallSource> source_;
+  const FactCalls fact_calls_;
   const bool gathers_;
 };
 

@@ -135,8 +135,12 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Definition& defin
                                                              .signer = shared.signer},
                                        self.registry_, shared.vault);
   self.call_source_ = std::make_unique<GatheredCalls>(
-      self, definition.call_source ? definition.call_source(self)
-                                   : std::make_unique<engine::ReactionCalls>(self.reactions_));
+      self.registry_, *definition.rpc,
+      definition.call_source ? definition.call_source(self)
+                             : std::make_unique<engine::ReactionCalls>(self.reactions_),
+      [&self](const engine::CommandCall& call) {
+        return std::make_unique<RuntimeFactCall>(self, call);
+      });
   return runtime;
 }
 
@@ -421,19 +425,7 @@ void Runtime::OpenStream(rpc::QueryRequest query, std::shared_ptr<rpc::StreamSin
 }
 
 engine::Outcome Runtime::GiveDue(const engine::DueCommand& due, absl::Time now) {
-  const engine::CommandSpec* spec = registry_.FindCommand(due.command_type);
-  status::Check(spec != nullptr, due.command_type + " is due but bound to nothing");
-  std::shared_ptr<google::protobuf::Message> request(spec->prototype->New());
-  status::Check(request->ParseFromString(due.command), "a due command can't be parsed");
-  const auto* field = request->GetDescriptor()->FindFieldByName("request_id");
-  request->GetReflection()->SetString(
-      request.get(), field,
-      engine::DerivedId(absl::StrCat(due.stream.type, "/", due.stream.id),
-                        absl::StrCat("due ", due.version)));
-  engine::CommandCall call;
-  call.request = std::move(request);
-  call.actor.system = "clock";
-  call.now = now;
+  engine::CommandCall call = engine::CallForDue(registry_, due, now);
   // In the trace of who asked for it; in one of its own where nobody did.
   call.traceparent = telemetry::ChildTraceparent(telemetry::CurrentTraceparent());
   call.deadline = absl::Now() + kDeadlineCommandTime;
