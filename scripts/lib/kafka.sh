@@ -42,6 +42,8 @@ super.users=User:kafka;User:node;User:operator
 
 # One broker holds the only copy of everything.
 auto.create.topics.enable=false
+# A record has the time of its event, by the clock of the service that wrote it, which may be ahead of this machine's.
+log.message.timestamp.after.max.ms=9223372036854775807
 default.replication.factor=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
