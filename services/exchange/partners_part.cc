@@ -19,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr absl::Duration kNightlyPatience = absl::Minutes(2);
+constexpr absl::Duration kDigestPatience = absl::Seconds(30);  // of one call; nodes allow a minute
 // What is on its way when the night's comparison begins has come by then.
 constexpr absl::Duration kSettle = absl::Seconds(30);
 constexpr int kReplayDefault = 100;
@@ -133,7 +134,7 @@ absl::StatusOr<v1::DigestComparison> PartnersPart::Compare(const std::string& co
   if (partner->kind() != v1::PARTNER_KIND_NODE) return status::Refuse(v1::REASON_NOT_A_NODE);
   const AskDigest ask = [&](const v1::GetDigestRequest& request) -> absl::StatusOr<v1::Digest> {
     rpc::CallOptions options;
-    options.deadline = deadline;
+    options.deadline = std::min(deadline, absl::Now() + kDigestPatience);
     v1::Digest digest;
     const absl::Status called = clients_.Call(*partner, "GetDigest", request, digest, options);
     if (called.ok()) return digest;

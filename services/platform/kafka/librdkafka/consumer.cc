@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <future>
+#include <memory>
 #include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +18,21 @@ constexpr int kCommitTimeoutMs = 5'000;
 constexpr int kCommittedTimeoutMs = 2'000;
 constexpr int kSeekTimeoutMs = 5'000;
 constexpr absl::Duration kCloseTimeout = absl::Seconds(5);
+
+// Ends a client that has left its group. librdkafka 2.0 can wait for ever here for a broker's thread, after the topic was
+// deleted under the consumer; then the client is left behind, and who closes it goes on.
+void Destroy(rd_kafka_t* client, const std::string& group) {
+  auto done = std::make_shared<std::promise<void>>();
+  const std::future<void> ended = done->get_future();
+  std::thread([client, done] {
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    done->set_value();
+  }).detach();
+  if (ended.wait_for(absl::ToChronoMilliseconds(kCloseTimeout)) == std::future_status::ready)
+    return;
+  telemetry::Warn("a Kafka client does not end; its threads stay until this process ends",
+                  {{"group", group}});
+}
 
 std::vector<Header> HeadersOf(const rd_kafka_message_t& message) {
   std::vector<Header> out;
@@ -77,6 +96,7 @@ class RdConsumer final : public Handle, public Consumer {
   void OnRebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions);
   void OnAssigned(rd_kafka_topic_partition_list_t* partitions);
   void OnRevoked(const rd_kafka_topic_partition_list_t& partitions);
+  void LeaveGroup();
 
   const ConsumerOptions options_;
   // Of each assigned partition, what is handed out next; below zero where the group has committed nothing.
@@ -236,7 +256,16 @@ std::int64_t RdConsumer::Lag() const {
 
 void RdConsumer::Close() {
   if (rk_ == nullptr) return;
-  // With a limit of our own: with the brokers away, leaving the group can take as long as they stay away.
+  LeaveGroup();
+  if (rd_kafka_consumer_closed(rk_) == 0) {
+    telemetry::Warn("left the Kafka group without saying so", {{"group", options_.group}});
+  }
+  position_.clear();
+  Destroy(std::exchange(rk_, nullptr), options_.group);
+}
+
+// With a limit of our own: with the brokers away, leaving the group can take as long as they stay away.
+void RdConsumer::LeaveGroup() {
   const Queue events(rd_kafka_queue_get_consumer(rk_));
   const ErrorPtr error(rd_kafka_consumer_close_queue(rk_, events.get()));
   const absl::Time deadline = absl::Now() + kCloseTimeout;
@@ -244,12 +273,6 @@ void RdConsumer::Close() {
     const MessagePtr dropped(
         rd_kafka_consumer_poll(rk_, 50));  // also serves the rebalance callback
   }
-  if (rd_kafka_consumer_closed(rk_) == 0) {
-    telemetry::Warn("left the Kafka group without saying so", {{"group", options_.group}});
-  }
-  rd_kafka_t* const rk = std::exchange(rk_, nullptr);
-  position_.clear();
-  rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 }  // namespace
