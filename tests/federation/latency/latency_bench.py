@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import journal
+from harness import TESTED_BINARY
 from load import Load
 from nodes import ThreeNodes
 
@@ -114,12 +115,34 @@ def committed(node, service, event_type):
     return [line.split(" ") for line in rows.decode().splitlines()]
 
 
+def measured(federation, three, warm):
+    """Milliseconds of each part of the way, without the first `warm` updates."""
+    client = federation.nodes["tg"]
+    parse = {name: client.message(f"sankofa.exchange.v1.{name}").FromString
+             for name in ("FeedAppended", "UpdateReceived", "FeedEvent")}
+
+    def told(role, event_type):
+        """Of each message, what it tells of: when it was committed there."""
+        times = {}
+        for time_us, _, _, _, payload in committed(three.nodes[role], "exchange", f"sankofa.exchange.v1.{event_type}"):
+            event = parse["FeedEvent"](parse[event_type](bytes.fromhex(payload)).event)
+            times[(event.source_stream, event.source_sequence)] = int(time_us)
+        return times
+
+    built, applied = told("tg", "FeedAppended"), told("fr", "UpdateReceived")
+    sent = sorted((int(time_us), (f"{kind}/{about}", int(sequence))) for time_us, kind, about, sequence, _ in committed(
+        three.nodes["tg"], "registration", "sankofa.registration.v1.CaseAssessed"))[warm:]
+    return {"built": [(built[about] - at) / 1000 for at, about in sent],
+            "carried": [(applied[about] - built[about]) / 1000 for _, about in sent],
+            "whole": [(applied[about] - at) / 1000 for at, about in sent]}
+
+
 def main():
     parser = argparse.ArgumentParser(prog="latency_bench.py")
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
-    three = ThreeNodes("fl-", 10300, roles=("tg", "fr"))
+    three = ThreeNodes("fl-", 10300, roles=("tg", "fr"), gates=False)
     for node in three.nodes.values():
         commit_times(node)
     federation = three.federate()
@@ -138,29 +161,19 @@ def main():
     federation.settle()
     after = baseline(three.nodes["tg"], options.rate, options.seconds / 2)
 
-    client = federation.nodes["tg"]
-    update = client.message("sankofa.exchange.v1.UpdateReceived")
-    event = client.message("sankofa.exchange.v1.FeedEvent")
-    sent = {(f"{kind}/{about}", int(sequence)): int(time_us) for time_us, kind, about, sequence, _ in committed(
-        three.nodes["tg"], "registration", "sankofa.registration.v1.CaseAssessed")}
-    latencies = []
-    for time_us, _, _, _, payload in committed(three.nodes["fr"], "exchange", "sankofa.exchange.v1.UpdateReceived"):
-        told = event.FromString(update.FromString(bytes.fromhex(payload)).event)
-        if (told.source_stream, told.source_sequence) in sent:
-            at = sent[(told.source_stream, told.source_sequence)]
-            latencies.append((at, (int(time_us) - at) / 1000))
-    latencies = [one for _, one in sorted(latencies)][warm:]
+    hops = measured(federation, three, warm)
     three.close()
 
-    p50, p99 = percentiles(latencies)
     base50, base99 = min(percentiles(before), percentiles(after))
     achieved = options.rate * (options.seconds + WARM_UP_SECONDS) / took
-    print(f"{'':<44} {'p50':>8} {'p99':>8}")
-    print(f"{'bare producer and consumer, before':<44} {percentiles(before)[0]:>5.1f} ms {percentiles(before)[1]:>5.1f} ms")
-    print(f"{'bare producer and consumer, after':<44} {percentiles(after)[0]:>5.1f} ms {percentiles(after)[1]:>5.1f} ms")
-    print(f"{'committed at TG → committed at FR':<44} {p50:>5.1f} ms {p99:>5.1f} ms   {len(latencies)} updates, "
-          f"{achieved:.0f} a second")
-    print(f"{'ratio':<44} {p50 / base50:>8.1f} {p99 / base99:>8.1f}")
+    print(f"{TESTED_BINARY}; {len(hops['whole'])} updates, {achieved:.0f} a second\n{'':<56} {'p50':>8} {'p99':>8}")
+    for what, milliseconds in (("bare producer and consumer, before", before), ("bare producer and consumer, after", after),
+                               ("committed at TG → its message is committed at TG", hops["built"]),
+                               ("message committed at TG → committed at FR", hops["carried"]),
+                               ("committed at TG → committed at FR", hops["whole"])):
+        p50, p99 = percentiles(milliseconds)
+        print(f"{what:<56} {p50:>5.1f} ms {p99:>5.1f} ms")
+    print(f"{'the last, in bare producers and consumers':<56} {p50 / base50:>8.1f} {p99 / base99:>8.1f}")
     return 0
 
 
