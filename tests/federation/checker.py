@@ -11,7 +11,6 @@ import base64
 import collections
 import hashlib
 import os
-from dataclasses import dataclass, field
 
 import nacl.exceptions
 import nacl.public
@@ -20,6 +19,7 @@ from google.protobuf import message_factory
 
 import journal
 from asyncapi import Protos
+from findings import Findings
 from node_client import read
 
 SOURCES = ("registration", "validation", "funding", "monitoring")
@@ -30,27 +30,6 @@ OWN_TYPES = "sankofa.exchange.v1."
 
 def digest(data):
     return hashlib.blake2b(data, digest_size=32).digest()
-
-
-@dataclass
-class Findings:
-    """What was found wrong, by kind; and how much was looked at."""
-    lost: list = field(default_factory=list)
-    doubled: list = field(default_factory=list)
-    reordered: list = field(default_factory=list)
-    changed: list = field(default_factory=list)
-    leaked: list = field(default_factory=list)
-    counts: collections.Counter = field(default_factory=collections.Counter)
-
-    def kinds(self):
-        return {name: getattr(self, name) for name in ("lost", "doubled", "reordered", "changed", "leaked")}
-
-    def wrong(self):
-        return [f"{kind}: {line}" for kind, lines in self.kinds().items() for line in lines]
-
-    def __str__(self):
-        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
-        return "; ".join(f"{len(lines)} {kind}" for kind, lines in self.kinds().items()) + f" (looked at {counts})"
 
 
 class Registry:
@@ -104,7 +83,7 @@ class Checker:
         self.nodes, self.codes = nodes, codes
         self.roles = {code: role for role, code in codes.items()}
         self.registry = registry or Registry()
-        self.found = Findings()
+        self.found = Findings("lost", "doubled", "reordered", "changed", "leaked")
         self.rows = {role: {service: journal.rows(node, service) for service in (*SOURCES, "exchange")}
                      for role, node in nodes.items()}
         self.keys = {role: self.verification_keys(role) for role in nodes}

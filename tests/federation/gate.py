@@ -17,13 +17,16 @@ class Gate:
         host, target_port = target.rsplit(":", 1)
         self.port, self._target = port, (host, int(target_port))
         self.delay_seconds = 0.0
+        # How many bytes a second pass in each direction of a connection; 0 for as many as there are.
+        self.slow_bytes = 0
         self.bytes_passed, self.connections, self.corrupted = 0, 0, 0
         self._corrupt, self._random = 0, random.Random(seed)
         self._stop_at, self.stopped_in_the_middle = 0, False
         self._writers = set()
         self._loop = asyncio.new_event_loop()
-        self._open = asyncio.Event()
+        self._open, self._answering = asyncio.Event(), asyncio.Event()
         self._open.set()
+        self._answering.set()
         self._refusing = False
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), name=f"gate {port}", daemon=True)
@@ -45,10 +48,15 @@ class Gate:
         """Of the next so many bytes that come at once, half pass; the rest and all that follows stay here."""
         self.stopped_in_the_middle, self._stop_at = False, least_bytes
 
+    def stop_answers(self):
+        """What is sent arrives, what is answered does not: a connection that is half open."""
+        self._loop.call_soon_threadsafe(self._answering.clear)
+
     def go_on(self):
-        """All passes again, and who comes is let in."""
-        self._refusing, self._stop_at = False, 0
+        """All passes again, as quickly as it comes, and who comes is let in."""
+        self._refusing, self._stop_at, self.delay_seconds, self.slow_bytes, self._corrupt = False, 0, 0, 0, 0
         self._loop.call_soon_threadsafe(self._open.set)
+        self._loop.call_soon_threadsafe(self._answering.set)
 
     def cut(self):
         """All connections end at once, in the middle of whatever they carry; new ones are let in."""
@@ -98,7 +106,7 @@ class Gate:
         both = (writer, there_writer)
         self._writers.update(both)
         try:
-            await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+            await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer, self._answering))
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -106,9 +114,13 @@ class Gate:
             for one in both:
                 one.transport.abort()
 
-    async def _pass(self, reader, writer):
+    async def _pass(self, reader, writer, gate=None):
         while chunk := await reader.read(CHUNK_BYTES):
             await self._open.wait()
+            if gate is not None:
+                await gate.wait()
+            if self.slow_bytes:
+                await asyncio.sleep(len(chunk) / self.slow_bytes)
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
             if self._corrupt:

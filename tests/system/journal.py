@@ -72,28 +72,34 @@ def hash_of(row):
     return digest.digest()
 
 
+def breaks(service, in_order, states_now):
+    """What does not hold in the chains of one service, a line each. Rows by stream and sequence."""
+    found, last = [], {}
+    for row in in_order:
+        stream = (row["type"], row["id"])
+        sequence, previous = last.get(stream, (0, b""))
+        place = f"{service} {row['type']}/{row['id']} {row['sequence']}"
+        if int(row["sequence"]) != sequence + 1:
+            found.append(f"{place} comes after {sequence}")
+        if row["previous_hash"] != previous:
+            found.append(f"{place} does not follow on the row before it")
+        if row["hash"] != hash_of(row):
+            found.append(f"{place} is not as it was written")
+        last[stream] = (int(row["sequence"]), row["hash"])
+    for state in states_now:
+        stream = (state["type"], state["id"])
+        if last.pop(stream, None) != (int(state["version"]), state["last_hash"]):
+            found.append(f"{service} {state['type']}/{state['id']} does not end where its state says")
+    return found + [f"{service} {kind}/{name} has no state" for kind, name in last]
+
+
 def broken(node):
-    """What does not hold in the chains of all services, a line each; how many rows were looked at."""
+    """The same for all services of a node; how many rows were looked at."""
     found, count = [], 0
     for service in SERVICES:
-        last = {}
-        for row in rows(node, service):
-            count += 1
-            stream = (row["type"], row["id"])
-            sequence, previous = last.get(stream, (0, b""))
-            place = f"{service} {row['type']}/{row['id']} {row['sequence']}"
-            if int(row["sequence"]) != sequence + 1:
-                found.append(f"{place} comes after {sequence}")
-            if row["previous_hash"] != previous:
-                found.append(f"{place} does not follow on the row before it")
-            if row["hash"] != hash_of(row):
-                found.append(f"{place} is not as it was written")
-            last[stream] = (int(row["sequence"]), row["hash"])
-        for state in states(node, service):
-            stream = (state["type"], state["id"])
-            if last.pop(stream, None) != (int(state["version"]), state["last_hash"]):
-                found.append(f"{service} {state['type']}/{state['id']} does not end where its state says")
-        found += [f"{service} {kind}/{name} has no state" for kind, name in last]
+        read = rows(node, service)
+        count += len(read)
+        found += breaks(service, read, states(node, service))
     return found, count
 
 
