@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "sankofa/common/v1/access_log.pb.h"
-#include "sankofa/exchange/v1/erasure.pb.h"
 #include "sankofa/exchange/v1/exchange_reason.pb.h"
 #include "sankofa/exchange/v1/shared_case.pb.h"
 #include "sankofa/registration/v1/person.pb.h"
@@ -298,19 +297,18 @@ class Service::Sources final : public exchange::FeedSources {
   absl::StatusOr<std::vector<std::string>> SubmittedCases(const std::string& person_id) override {
     std::vector<std::string> cases;
     for (const auto& of : service_.AllKept<ex::SharedCase>()) {
-      const bool of_person = person_id.empty() || of.person_id() == person_id;
-      if (of.submitted() && of_person) cases.push_back(of.id());
+      if (of.submitted() && of.person_id() == person_id) cases.push_back(of.id());
     }
     return cases;
   }
-  absl::StatusOr<std::vector<ex::Erasure>> Unanswered(const std::string& partner) override {
-    std::vector<ex::Erasure> erasures;
-    for (const auto& erasure : service_.AllKept<ex::Erasure>()) {
-      if (erasure.partner_id() == partner && erasure.state() != ex::ERASURE_STATE_DONE) {
-        erasures.push_back(erasure);
-      }
+  absl::StatusOr<std::vector<std::string>> SubmittedAfter(const std::string& after,
+                                                          int limit) override {
+    std::vector<std::string> cases;
+    for (const auto& of : service_.AllKept<ex::SharedCase>()) {
+      const bool room = cases.size() < static_cast<std::size_t>(limit);
+      if (of.submitted() && of.id() > after && room) cases.push_back(of.id());
     }
-    return erasures;
+    return cases;
   }
   std::string Blind(std::string_view label, std::string_view text) override {
     return Vault().Blind(label, text);

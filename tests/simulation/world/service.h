@@ -10,7 +10,7 @@
 
 #include "google/protobuf/message.h"
 #include "services/exchange/directory.h"
-#include "services/exchange/feed/builder.h"
+#include "services/exchange/feed/build/builder.h"
 #include "services/exchange/ingest/partner_feed.h"
 #include "services/exchange/replay/outgoing_feed.h"
 #include "services/platform/crypto/box.h"
