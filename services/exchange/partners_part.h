@@ -35,7 +35,7 @@ class PartnersPart final : public service::Part, public HealthSource {
   void Fill(const v1::Partner& partner, absl::Time deadline, v1::PartnerHealth& health) override;
 
   // Compares with a partner now. NOT_FOUND, PARTNER_SUSPENDED, NOT_A_NODE or PARTNER_UNREACHABLE.
-  [[nodiscard]] absl::StatusOr<v1::DigestComparison> Compare(const std::string& partner,
+  [[nodiscard]] absl::StatusOr<v1::DigestComparison> Compare(const std::string& code,
                                                              absl::Time now, absl::Time deadline);
 
   [[nodiscard]] Directory& directory() { return directory_; }

@@ -236,7 +236,7 @@ absl::StatusOr<v1::PartnerHealth> GetPartnerHealth(QueryCall& call,
 
 }  // namespace
 
-void BindQueries(rpc::Queries& queries, QueryAccess access) {
+void BindQueries(rpc::Queries& queries, const QueryAccess& access) {
   queries.On<v1::GetOwnIdentityRequest, v1::OwnIdentity>(
       [access](QueryCall& /*call*/,
                const v1::GetOwnIdentityRequest& /*request*/) -> absl::StatusOr<v1::OwnIdentity> {

@@ -20,6 +20,6 @@ struct QueryAccess {
 };
 
 // Partners, agreements, and what came and went. What partners themselves may ask is bound by the parts that serve it.
-void BindQueries(rpc::Queries& queries, QueryAccess access);
+void BindQueries(rpc::Queries& queries, const QueryAccess& access);
 
 }  // namespace sankofa::exchange

@@ -140,7 +140,7 @@ engine::IncomingEvent PartnerFeed::ToEvent(VerifiedMessage verified) {
   event.meta.sequence = request.event().sequence();
   event.meta.partition_key = SubjectIdOf(request.event().subject());
   event.meta.time = issued;
-  event.event_type = request.GetDescriptor()->full_name();
+  event.event_type = v1::ReceiveUpdateRequest::descriptor()->full_name();
   event.payload = request.SerializeAsString();
   return event;
 }
@@ -223,7 +223,7 @@ absl::StatusOr<std::shared_ptr<const v1::AppliedMessage>> PartnerFeed::Applied(
   if (!rows.ok()) return rows.status();
   for (const engine::JournalRow& row : *rows) {
     v1::UpdateReceived received;
-    if (row.event_type != received.GetDescriptor()->full_name() ||
+    if (row.event_type != v1::UpdateReceived::descriptor()->full_name() ||
         !received.ParseFromString(row.payload) || received.sequence() != sequence) {
       continue;
     }
@@ -498,7 +498,7 @@ void PartnerFeed::Tell(const Round& round) {
   }
   for (const v1::FeedEvent* event : round.applied) {
     v1::FeedRefused refused;
-    if (event->type() != refused.GetDescriptor()->full_name() ||
+    if (event->type() != v1::FeedRefused::descriptor()->full_name() ||
         !refused.ParseFromString(event->payload())) {
       continue;
     }

@@ -172,7 +172,7 @@ Verdict Verify(const Verifier& verifier, std::string_view value, ReadFrom from) 
   if (value.size() > kMessageBytesMax ||
       !message.ParseFromArray(value.data(), static_cast<int>(value.size())) ||
       message.SerializeAsString() != value ||
-      !message.GetReflection()->GetUnknownFields(message).empty()) {
+      !v1::SignedFeedEvent::GetReflection()->GetUnknownFields(message).empty()) {
     v1::SignedFeedEvent raw;
     raw.set_event(std::string(value));
     return Refused(v1::REFUSED_BECAUSE_MALFORMED, "it is no SignedFeedEvent", std::move(raw));

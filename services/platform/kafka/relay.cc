@@ -447,7 +447,8 @@ void Relay::ParkAgain(ParkedCase& parked, const absl::Status& why) {
 }
 
 void Relay::Unpark(const std::string& lane) {
-  const std::string key = lane;  // it may live in what is erased
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): it may live in what is erased
+  const std::string key = lane;
   if (parked_.at(key).attempts > 0) {
     telemetry::Info("parked case is published", {{"partition_key", key}});
   }

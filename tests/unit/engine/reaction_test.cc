@@ -151,7 +151,7 @@ class GatheringTest : public ReactionTest {
     request.clear_etag();
     return std::make_shared<lib::BuyRequest>(std::move(request));
   }
-  absl::StatusOr<ReactionResult> React(std::vector<IncomingEvent> events) {
+  absl::StatusOr<ReactionResult> ReactGathering(std::vector<IncomingEvent> events) {
     return engine_.React(*session_, shop_, events);
   }
 
@@ -160,10 +160,10 @@ class GatheringTest : public ReactionTest {
 };
 
 TEST_F(GatheringTest, IsAskedOnlyForWhatIsNext) {
-  ASSERT_EQ(React({Sold("a", 1), Sold("a", 2)})->applied, 2);
+  ASSERT_EQ(ReactGathering({Sold("a", 1), Sold("a", 2)})->applied, 2);
   EXPECT_EQ(Get<lib::Book>("a").copies(), 4) << "two commands an event";
   shop_.seen.clear();
-  const auto result = React({Sold("a", 1), Sold("a", 2), Sold("a", 3), Sold("a", 5)});
+  const auto result = ReactGathering({Sold("a", 1), Sold("a", 2), Sold("a", 3), Sold("a", 5)});
   EXPECT_EQ(result->repeated, 2);
   EXPECT_EQ(result->applied, 1);
   EXPECT_THAT(result->gaps, SizeIs(1));
@@ -173,11 +173,11 @@ TEST_F(GatheringTest, IsAskedOnlyForWhatIsNext) {
 TEST_F(GatheringTest, WaitsForWhoCanNotBeAsked) {
   const auto answer = shop_.answer;
   shop_.answer = [](const IncomingEvent&) -> Calls { return status::Unavailable("away"); };
-  EXPECT_TRUE(status::IsTransient(React({Sold("a", 1)}).status()));
+  EXPECT_TRUE(status::IsTransient(ReactGathering({Sold("a", 1)}).status()));
   EXPECT_TRUE(store_.marks().empty());
   EXPECT_TRUE(store_.dead_letters().empty());
   shop_.answer = answer;
-  EXPECT_EQ(React({Sold("a", 1)})->applied, 1);
+  EXPECT_EQ(ReactGathering({Sold("a", 1)})->applied, 1);
 }
 
 TEST_F(GatheringTest, PutsAsideWhatIsRefused) {
@@ -185,13 +185,13 @@ TEST_F(GatheringTest, PutsAsideWhatIsRefused) {
     if (event.meta.sequence == 2) return absl::PermissionDeniedError("no");
     return answer(event);
   };
-  const auto result = React({Sold("a", 1), Sold("a", 2), Sold("a", 3)});
+  const auto result = ReactGathering({Sold("a", 1), Sold("a", 2), Sold("a", 3)});
   EXPECT_EQ(result->applied, 2);
   EXPECT_EQ(result->dead_letters, 1);
 }
 
 TEST_F(GatheringTest, LooksAgainWhereWhatItSawHasChanged) {
-  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  ASSERT_EQ(ReactGathering({Sold("a", 1)})->applied, 1);
   etag_ = "1";  // stale: refused as ABORTED
   shop_.asked = 0;
   shop_.answer = [this, answer = shop_.answer](const IncomingEvent& event) {
@@ -199,28 +199,28 @@ TEST_F(GatheringTest, LooksAgainWhereWhatItSawHasChanged) {
     etag_ = absl::StrCat(store_.streams().at({"Book", "a"}).version);
     return calls;
   };
-  EXPECT_EQ(React({Sold("a", 2)})->applied, 1);
+  EXPECT_EQ(ReactGathering({Sold("a", 2)})->applied, 1);
   EXPECT_EQ(shop_.asked, 2);
   EXPECT_TRUE(store_.dead_letters().empty());
   EXPECT_EQ(Get<lib::Book>("a").copies(), 4);
 }
 
 TEST_F(GatheringTest, WaitsWhereItChangesEachTime) {
-  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  ASSERT_EQ(ReactGathering({Sold("a", 1)})->applied, 1);
   etag_ = "1";
-  EXPECT_TRUE(status::IsTransient(React({Sold("a", 2)}).status()));
+  EXPECT_TRUE(status::IsTransient(ReactGathering({Sold("a", 2)}).status()));
   EXPECT_EQ(store_.marks().begin()->second, 1);
   EXPECT_TRUE(store_.dead_letters().empty());
   EXPECT_EQ(Get<lib::Book>("a").copies(), 2);
 }
 
 TEST_F(GatheringTest, OneThatChangesDoesNotHoldUpTheOnesBefore) {
-  ASSERT_EQ(React({Sold("a", 1)})->applied, 1);
+  ASSERT_EQ(ReactGathering({Sold("a", 1)})->applied, 1);
   shop_.answer = [this, answer = shop_.answer](const IncomingEvent& event) {
     etag_ = event.meta.partition_key == "a" ? "1" : "";
     return answer(event);
   };
-  EXPECT_TRUE(status::IsTransient(React({Sold("b", 1), Sold("a", 2)}).status()));
+  EXPECT_TRUE(status::IsTransient(ReactGathering({Sold("b", 1), Sold("a", 2)}).status()));
   EXPECT_EQ(Get<lib::Book>("b").copies(), 2);
 }
 

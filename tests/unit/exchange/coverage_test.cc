@@ -86,8 +86,8 @@ TEST_F(CoverageTest, WhatIsPersonalComesInASealedBoxOnly) {
   person.set_id("p");
   person.mutable_details()->add_phones("+22890000000");
   agreement_->mutable_terms()->mutable_proposer_shares(0)->add_event_types(
-      person.GetDescriptor()->full_name());
-  event_.set_type(person.GetDescriptor()->full_name());
+      registration::v1::Person::descriptor()->full_name());
+  event_.set_type(registration::v1::Person::descriptor()->full_name());
   event_.set_payload(person.SerializeAsString());
   EXPECT_EQ(Kind(event_), "out");
   person.clear_details();

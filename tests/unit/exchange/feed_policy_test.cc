@@ -610,7 +610,7 @@ TEST(FeedPolicyTest, AFieldIsLeftOutOnlyWhereNoPurposeLetsItThrough) {
   for (const Purpose purpose : {kPurposes[0], kPurposes[1]}) {
     auto& share = *shares.Add();
     share.set_purpose(purpose);
-    share.add_event_types(event.GetDescriptor()->full_name());
+    share.add_event_types(reg::CaseRegistered::descriptor()->full_name());
   }
   shares[0].add_fields("-sankofa.registration.v1.CaseRegistered.region");
   shares[0].add_fields("-sankofa.registration.v1.CaseRegistered.profile");

@@ -131,7 +131,7 @@ class Node {
     std::vector<std::string> events;
     for (const engine::JournalRow& row : store.journal()) {
       v1::UpdateReceived received;
-      if (row.event_type != received.GetDescriptor()->full_name()) continue;
+      if (row.event_type != v1::UpdateReceived::descriptor()->full_name()) continue;
       EXPECT_TRUE(received.ParseFromString(row.payload));
       if (received.subject_id() == case_id) events.push_back(received.event());
     }
@@ -148,7 +148,7 @@ class Node {
     std::vector<v1::MessageRefused> refused;
     for (const engine::JournalRow& row : store.journal()) {
       v1::MessageRefused event;
-      if (row.event_type != event.GetDescriptor()->full_name()) continue;
+      if (row.event_type != v1::MessageRefused::descriptor()->full_name()) continue;
       EXPECT_TRUE(event.ParseFromString(row.payload));
       refused.push_back(std::move(event));
     }

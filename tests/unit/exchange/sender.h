@@ -89,7 +89,7 @@ class Sender {
     event.set_previous_hash(chain.last_hash);
     registration::v1::CaseSubmitted submitted;
     submitted.set_case_id(case_id);
-    event.set_type(submitted.GetDescriptor()->full_name());
+    event.set_type(registration::v1::CaseSubmitted::descriptor()->full_name());
     event.set_payload(submitted.SerializeAsString());
     *event.mutable_event_time() = time::ToTimestamp(issued - absl::Seconds(1));
     *event.mutable_issued_time() = time::ToTimestamp(issued);

@@ -94,9 +94,9 @@ struct Listener {
   }
   // Messages that the group would read again.
   [[nodiscard]] std::int64_t Uncommitted() const {
-    const Offsets committed = broker.Committed(kGroup);
+    const Offsets committed = broker.Committed(group);
     std::int64_t count = 0;
-    for (const Message& message : broker.Messages(kTopic)) {
+    for (const Message& message : broker.Messages(topic)) {
       const auto offset = committed.find(message.from());
       count += offset == committed.end() || message.offset >= offset->second ? 1 : 0;
     }
@@ -110,6 +110,8 @@ struct Listener {
   FakeSink sink;
   FakeReplay replay{source};
   ReactionOptions options;
+  std::string group = kGroup;
+  std::string topic = kTopic;
   std::unique_ptr<ReactionRunner> runner;
   std::int64_t applied = 0;
   std::int64_t repeated = 0;
@@ -273,7 +275,8 @@ struct FeedListener : Listener {
     EXPECT_TRUE(broker.MakeAdmin()->EnsureTopics({{.name = kFeed}}, {}).ok());
     options.sources.clear();
     options.topics = {kFeed};
-    options.group = "partner-cm";
+    group = options.group = "partner-cm";
+    topic = kFeed;
     options.from = "partner tg";
     options.parse = [](const Message& message) -> absl::StatusOr<engine::IncomingEvent> {
       const std::size_t colon = message.value.find(':');
@@ -304,15 +307,6 @@ struct FeedListener : Listener {
     Skip(stream);
     const std::string genuine = absl::StrCat(source.sequences[stream], ":x");
     Listener::Send({.topic = kFeed, .key = stream, .value = instead.empty() ? genuine : instead});
-  }
-  [[nodiscard]] std::int64_t Uncommitted() const {
-    const Offsets committed = broker.Committed("partner-cm");
-    std::int64_t count = 0;
-    for (const Message& message : broker.Messages(kFeed)) {
-      const auto offset = committed.find(message.from());
-      count += offset == committed.end() || message.offset >= offset->second ? 1 : 0;
-    }
-    return count;
   }
 };
 
