@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "services/funding/service.h"
 #include "services/monitoring/service.h"
 #include "services/platform/config/config.h"
+#include "services/platform/kafka/client.h"
 #include "services/platform/service/node.h"
 #include "services/platform/telemetry/log.h"
 #include "services/registration/service.h"
@@ -84,6 +86,11 @@ int Serve(const std::string& target, const std::string& file) {
   int signal = 0;
   sigwait(&signals, &signal);
   (*node)->Stop();
+  node->reset();
+  if (kafka::ClientsLeftBehind() > 0) {
+    std::fflush(nullptr);
+    std::_Exit(0);
+  }
   return 0;
 }
 

@@ -151,9 +151,13 @@ class Consumer {
   [[nodiscard]] virtual std::int64_t Lag() const = 0;
   // Thread-safe. As fresh as the last PollBatch.
   [[nodiscard]] virtual absl::Status Health() const = 0;
-  // Leaves the group. Called by the destructor where it was not before.
+  // Leaves the group, in seven seconds at most. Called by the destructor where it was not before.
   virtual void Close() = 0;
 };
+
+// Consumers that could not be ended in time: their threads still run, and use what the end of a process takes away. Such a
+// process has to end without its orderly rest (std::_Exit).
+[[nodiscard]] int ClientsLeftBehind();
 
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Consumer>> OpenConsumer(const ClientOptions& client,
                                                                      ConsumerOptions options);

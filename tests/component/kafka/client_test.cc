@@ -37,6 +37,19 @@ TEST_F(ClientTest, DeletesATopicThatIsGoneWithoutComplaint) {
   EXPECT_TRUE(admin_->DeleteTopic(Fresh("sankofa.never"), kPatience).ok());
 }
 
+// Whoever has just made its topic is not told that there is none.
+TEST_F(ClientTest, ATopicThatWasMadeIsKnownAtOnce) {
+  for (int i = 0; i < 20; ++i) {
+    const auto fresh = OpenAdmin(As("node"));
+    ASSERT_TRUE(fresh.ok());
+    const std::string topic = Fresh("sankofa.made");
+    ASSERT_TRUE((*fresh)->EnsureTopics({{.name = topic, .partitions = 2}}, kPatience).ok());
+    const auto watermarks = (*fresh)->TopicWatermarks(topic, kPatience);
+    ASSERT_TRUE(watermarks.ok()) << watermarks.status();
+    EXPECT_THAT(*watermarks, SizeIs(2));
+  }
+}
+
 TEST_F(ClientTest, SaysThatATopicIsNotThere) {
   EXPECT_TRUE(
       absl::IsUnavailable(admin_->TopicWatermarks(Fresh("sankofa.never"), kPatience).status()));
@@ -336,6 +349,35 @@ TEST_F(ClientTest, SaysThatTheGroupIsNotAllowed) {
     static_cast<void>(consumer->PollBatch(1, absl::Milliseconds(20)));
   });
   EXPECT_THAT(std::string(health.message()), HasSubstr("group others"));
+}
+
+// As a node's whose partner has suspended it: it is a member of the group, and then may neither read nor be one.
+TEST_F(ClientTest, EndsInTimeWhereItsRightsWereTakenAway) {
+  const std::string topic = MakeTopic("feed.test");
+  const std::string group = Fresh("partner-test");
+  std::vector<Acl> rights;
+  for (const Acl::Right right : {Acl::Right::kRead, Acl::Right::kDescribe}) {
+    rights.push_back({.name = topic, .principal = "User:registration", .right = right});
+    rights.push_back({.resource = Acl::Resource::kGroup,
+                      .name = group,
+                      .principal = "User:registration",
+                      .right = right});
+  }
+  ASSERT_TRUE(admin_->EnsureAcls(rights, kPatience).ok());
+  auto producer = MakeProducer(As("node"));
+  ASSERT_TRUE(producer->Produce({.topic = topic, .key = "k", .value = "v"}, 1).ok());
+  ASSERT_TRUE(producer->Flush(kPatience).ok());
+  auto consumer = MakeConsumer(As("registration"), {.group = group, .topics = {topic}});
+  ASSERT_FALSE(Collect(*consumer, 1).empty());
+
+  ASSERT_TRUE(admin_->RemoveAcls(rights, kPatience).ok());
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(HealthBecomes(absl::StatusCode::kPermissionDenied, *consumer, [&] {
+        static_cast<void>(consumer->PollBatch(1, absl::Milliseconds(20)));
+      })));
+  const absl::Time begun = absl::Now();
+  consumer.reset();
+  EXPECT_LT(absl::Now() - begun, absl::Seconds(10));
 }
 
 TEST_F(ClientTest, FailsWhereATestWantsIt) {

@@ -20,6 +20,7 @@ using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Deleter<rd_kafka_AdminO
 using Binding = std::unique_ptr<rd_kafka_AclBinding_t, Deleter<rd_kafka_AclBinding_destroy>>;
 
 constexpr std::size_t kErrorBytes = 512;
+constexpr absl::Duration kLookInterval = absl::Milliseconds(20);
 
 // A record of the largest size with the frame of its batch.
 constexpr int kTopicMessageBytes = kMaxRecordBytes + (64 << 10);
@@ -100,6 +101,7 @@ class RdAdmin final : public Handle, public Admin {
 
  private:
   absl::StatusOr<std::set<std::string>> TopicNames(absl::Duration timeout);
+  absl::Status AwaitTopics(const std::vector<TopicSpec>& topics, absl::Time deadline);
   absl::StatusOr<Watermarks> PartitionWatermarks(const TopicPartition& partition,
                                                  absl::Time deadline);
   Options MakeOptions(rd_kafka_admin_op_t operation, absl::Duration timeout);
@@ -200,7 +202,23 @@ absl::Status RdAdmin::EnsureTopics(const std::vector<TopicSpec>& topics, absl::D
         absl::StrCat("creating topic ", rd_kafka_topic_result_name(results[i]));
     if (auto status = ToStatus(code, what); !status.ok()) return status;
   }
-  return absl::OkStatus();
+  return AwaitTopics(topics, absl::Now() + timeout);
+}
+
+// The controller has made them; the broker that this client asks hears of it a moment later.
+absl::Status RdAdmin::AwaitTopics(const std::vector<TopicSpec>& topics, absl::Time deadline) {
+  while (true) {
+    const auto there = TopicNames(std::max(absl::Milliseconds(1), deadline - absl::Now()));
+    if (!there.ok()) return there.status();
+    const auto missing = std::find_if(topics.begin(), topics.end(), [&](const TopicSpec& topic) {
+      return !there->contains(topic.name);
+    });
+    if (missing == topics.end()) return absl::OkStatus();
+    if (absl::Now() >= deadline) {
+      return absl::UnavailableError(absl::StrCat("topic ", missing->name, " is not there yet"));
+    }
+    absl::SleepFor(kLookInterval);
+  }
 }
 
 absl::Status RdAdmin::DeleteTopic(const std::string& topic, absl::Duration timeout) {
@@ -260,7 +278,7 @@ absl::StatusOr<Watermarks> RdAdmin::PartitionWatermarks(const TopicPartition& pa
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return marks;
     const auto status = ToStatus(code, absl::StrCat("looking up topic ", partition.topic));
     if (!absl::IsUnavailable(status) || absl::Now() >= deadline) return status;
-    absl::SleepFor(absl::Milliseconds(20));
+    absl::SleepFor(kLookInterval);
   }
 }
 

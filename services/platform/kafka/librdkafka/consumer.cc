@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -19,13 +20,18 @@ constexpr int kCommittedTimeoutMs = 2'000;
 constexpr int kSeekTimeoutMs = 5'000;
 constexpr absl::Duration kCloseTimeout = absl::Seconds(5);
 
-// Ends a client that has left its group. librdkafka 2.0 can wait for ever here for a broker's thread, after the topic was
-// deleted under the consumer; then the client is left behind, and who closes it goes on.
+std::atomic<int> left_behind = 0;
+
+// Ends a client whose group has let it go, or may not. librdkafka 2.0 can wait for ever here: for a broker's thread, after
+// the topic was deleted under the consumer, and for the group, where its rights were taken away. Nobody reads from the
+// client any more, and nothing of ours is called back; so it is left behind then, and who closes it goes on.
 void Destroy(rd_kafka_t* client, const std::string& group) {
   auto done = std::make_shared<std::promise<void>>();
   const std::future<void> ended = done->get_future();
+  ++left_behind;
   std::thread([client, done] {
     rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    --left_behind;
     done->set_value();
   }).detach();
   if (ended.wait_for(absl::ToChronoMilliseconds(kCloseTimeout)) == std::future_status::ready)
@@ -277,6 +283,8 @@ void RdConsumer::LeaveGroup() {
 
 }  // namespace
 }  // namespace librdkafka
+
+int ClientsLeftBehind() { return librdkafka::left_behind; }
 
 absl::StatusOr<std::unique_ptr<Consumer>> OpenConsumer(const ClientOptions& client,
                                                        ConsumerOptions options) {
