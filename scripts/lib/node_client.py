@@ -22,7 +22,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVICES = ("registration", "validation", "funding", "monitoring")
+# All that a node may serve; which of them this one does, `Node.services` says.
+SERVICES = ("registration", "validation", "funding", "monitoring", "exchange")
 
 CALL_SECONDS = 10
 # How long a call is tried again while the node can't be reached, and while what it waits for is still on its way.
@@ -155,6 +156,17 @@ class Node:
                 names[short] = path
         self._methods, self._names, self._pool = methods, names, pool
         return self
+
+    def take_methods_of(self, known):
+        """For a caller that may not ask by reflection: what another client has learned from the same node."""
+        self._methods, self._names, self._pool = known._methods, known._names, known._pool
+        return self
+
+    @property
+    def services(self):
+        """The services that the node serves, as it says itself."""
+        packages = {name.split(".")[0] for name in self._names if "." in name}
+        return tuple(service for service in SERVICES if service in packages)
 
     def method(self, name):
         """The descriptor of "registration.GetCase", "GetServiceStatus" or of a full name with a slash."""

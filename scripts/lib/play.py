@@ -18,7 +18,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import report
-from node_client import SERVICES, Node, NodeDown, Refused
+from node_client import Node, NodeDown, Refused
 from scenario import approved, cents, children_of, eur, load, planned, total_cost
 
 NAMESPACE = uuid.UUID("5a6e6b6f-6661-4c69-8e6f-6465706c6179")
@@ -213,7 +213,7 @@ class Player:
 
     def run_deadlines(self, day, hour=9):
         """What is due on a day: nobody waits for the scenario's days to pass."""
-        for service in SERVICES:
+        for service in self.node.services:
             self.node.call("RunDeadlines", {"service": service}, who="operator", at=f"{day}T{hour:02}:00:00Z",
                            timeout=30)
 

@@ -8,12 +8,9 @@ from fractions import Fraction
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from node_client import ARRIVAL_SECONDS, PAUSE_SECONDS, SERVICES
+from node_client import ARRIVAL_SECONDS, PAUSE_SECONDS
 from scenario import approved, cents, children_of, split, to_francs
 
-# Who reacts to whose events.
-CONSUMERS = {"registration": ("validation",), "validation": ("registration",),
-             "funding": ("registration", "validation"), "monitoring": ("registration", "validation", "funding")}
 DIMENSIONS = ("economic", "social", "psychosocial")
 
 
@@ -52,7 +49,17 @@ def scores_of(scenario, project, months):
 
 
 def statuses(node):
-    return {service: node.call("GetServiceStatus", {"service": service}, who="operator") for service in SERVICES}
+    return {service: node.call("GetServiceStatus", {"service": service}, who="operator") for service in node.services}
+
+
+def sources(of):
+    """Whose events a service reacts to, as its status says."""
+    return next((one.sources for one in of.consumers if one.group == f"sankofa.{of.service}"), ())
+
+
+def told_its_node(of):
+    """How many events a service has to tell its own node: those on partners' feeds are not among them."""
+    return of.events_published_target - of.events_for_partners
 
 
 def lagging(status):
@@ -61,8 +68,8 @@ def lagging(status):
     for service, of in status.items():
         if of.events_published != of.events_published_target:
             behind.append(f"{service} has published {of.events_published} of {of.events_published_target} events")
-        for source in CONSUMERS[service]:
-            applied, published = of.events_applied[source], status[source].events_published_target
+        for source in sources(of):
+            applied, published = of.events_applied[source], told_its_node(status[source])
             if applied != published:
                 behind.append(f"{service} has applied {applied} of {source}'s {published} events")
         if of.dead_letters_waiting or of.parked_cases:
@@ -302,10 +309,10 @@ def sum_lines(scenario, facts):
 
 def topic_lines(facts):
     status = facts["status"]
-    yield f"{'events of topic':<22} {'published':>9}   applied by " + " ".join(f"{one:>12}" for one in SERVICES)
-    for source in SERVICES:
-        applied = (str(status[one].events_applied[source]) if source in CONSUMERS[one] else "–" for one in SERVICES)
-        yield f"{f'sankofa.{source}':<22} {status[source].events_published:>9}   {'':<10} " + " ".join(
+    yield f"{'events of topic':<22} {'published':>9}   applied by " + " ".join(f"{one:>12}" for one in status)
+    for source, of in status.items():
+        applied = (str(one.events_applied[source]) if source in sources(one) else "–" for one in status.values())
+        yield f"{f'sankofa.{source}':<22} {of.events_published - of.events_for_partners:>9}   {'':<10} " + " ".join(
             f"{one:>12}" for one in applied)
     yield f"{'put aside, unapplied':<22} {'':>9}   {'':<10} " + " ".join(
-        f"{status[one].dead_letters_waiting:>12}" for one in SERVICES)
+        f"{one.dead_letters_waiting:>12}" for one in status.values())

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "sankofa/exchange/v1/exchange_events.pb.h"
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "services/exchange/commands.h"
 #include "services/exchange/feed/route.h"
@@ -59,7 +60,9 @@ const service::Definition& Definition() {
             }
           },
       .call_source = MakeFeedCalls,
-      .routes = service::Routes{.record = FeedRecordOf, .topics = FeedTopics},
+      .routes = service::Routes{.record = FeedRecordOf,
+                                .event_types = {v1::FeedAppended::descriptor()->full_name()},
+                                .topics = FeedTopics},
       .parts =
           [](service::Runtime& runtime) {
             std::vector<std::unique_ptr<service::Part>> parts;

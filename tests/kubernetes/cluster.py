@@ -11,7 +11,6 @@ import yaml
 from node_client import ROOT, SERVICES, Node
 from parts_node import PartsNode
 
-PARTS = (*SERVICES, "exchange")
 ENGINES = ("postgres", "kafka", "redis")
 LABEL = "app.kubernetes.io/name"
 PORT = 7443
@@ -78,7 +77,7 @@ class Deployment:
 
     def __init__(self, kubectl, overlay, name, country, base_port):
         self.kubectl, self.overlay, self.name, self.country = kubectl, overlay, name, country
-        self.ports = {service: base_port + number for number, service in enumerate(PARTS)}
+        self.ports = {service: base_port + number for number, service in enumerate(SERVICES)}
         self.forwards = {}
         self.made = False
 
@@ -113,7 +112,7 @@ class Deployment:
 
     def wait_until_ready(self, seconds):
         end = time.monotonic() + seconds
-        for kind, names in (("statefulset", ENGINES), ("deployment", PARTS)):
+        for kind, names in (("statefulset", ENGINES), ("deployment", SERVICES)):
             for name in names:
                 self.kubectl.rolled_out(kind, name, max(1, int(end - time.monotonic())))
 
@@ -156,14 +155,14 @@ class Deployment:
 
     def ports_of_pods(self):
         """(address, port) of every port that a pod of the node declares."""
-        pods = yaml.safe_load(self.kubectl.run("get", "pods", "-l", f"{LABEL} in ({','.join((*ENGINES, *PARTS))})", "-o", "json"))
+        pods = yaml.safe_load(self.kubectl.run("get", "pods", "-l", f"{LABEL} in ({','.join((*ENGINES, *SERVICES))})", "-o", "json"))
         return [(pod["status"]["podIP"], port["containerPort"]) for pod in pods["items"]
                 for container in pod["spec"]["containers"] for port in container.get("ports", ())]
 
     def events(self):
         """What went wrong with pods, and the ends of the logs of those that are not ready."""
         text = self.kubectl.run("get", "pods", "-o", "wide", check=False)
-        for name in (*ENGINES, *PARTS):
+        for name in (*ENGINES, *SERVICES):
             for pod in self.kubectl.pods(name):
                 text += f"\n== {pod}\n" + self.kubectl.run("logs", pod, "--tail=8", check=False)
         return text + self.kubectl.run("get", "events", "--field-selector", "type=Warning", "--sort-by=.lastTimestamp", check=False)

@@ -15,8 +15,8 @@ import yaml
 
 import journal
 import report
-from cluster import ENGINES, PARTS, Deployment, Failed, Kubectl
-from node_client import ROOT, Refused
+from cluster import ENGINES, Deployment, Failed, Kubectl
+from node_client import ROOT, SERVICES, Refused
 from play import Player
 from scenario import load
 
@@ -122,7 +122,7 @@ class Verification:
         if self.policies:
             self.step("a pod without labels reaches nothing", self.stranger)
         self.load = Load(self.client)
-        for service in PARTS:
+        for service in SERVICES:
             self.step(f"{service}: its pod killed under load", lambda name=service: self.kill("deployment", name))
         for engine in ENGINES:
             self.step(f"{engine}: its pod replaced under load", lambda name=engine: self.kill("statefulset", name, grace=None))
@@ -146,7 +146,7 @@ class Verification:
             raise Failed("\n".join(wrong))
         cases = len(self.scene["projects"])
         size = int(self.node.psql("-A", "-t", "-c", "select pg_database_size('sankofa')").decode()) - self.empty_bytes
-        rows = sum(int(self.node.psql("-A", "-t", "-c", f"select count(*) from {service}.journal").decode()) for service in PARTS)
+        rows = sum(int(self.node.psql("-A", "-t", "-c", f"select count(*) from {service}.journal").decode()) for service in SERVICES)
         return (f"as published; for each of {cases} cases {self.client.calls / cases:.0f} calls, {rows / cases:.0f} journal rows, "
                 f"{size / cases / 1024:.0f} KiB of database")
 
@@ -178,9 +178,9 @@ class Verification:
 
     def roll_out(self):
         self.load.longest_gap()
-        for service in PARTS:
+        for service in SERVICES:
             self.kubectl.run("rollout", "restart", f"deployment/{service}")
-        for service in PARTS:
+        for service in SERVICES:
             self.kubectl.rolled_out("deployment", service, RECOVERY_SECONDS)
         self.load.wait_for_progress(RECOVERY_SECONDS)
         gap = self.load.longest_gap()
@@ -190,9 +190,9 @@ class Verification:
 
     def scale(self):
         for replicas in (3, 1):
-            for service in PARTS:
+            for service in SERVICES:
                 self.kubectl.run("scale", f"deployment/{service}", f"--replicas={replicas}")
-            for service in PARTS:
+            for service in SERVICES:
                 self.kubectl.rolled_out("deployment", service, RECOVERY_SECONDS)
             if replicas == 3:
                 for forward in self.node.forwards.values():

@@ -17,6 +17,10 @@ class PartsNode(Node):
             part.load()
         return self
 
+    @property
+    def services(self):
+        return tuple(self.parts)
+
     def part(self, name, request):
         package = name.split(".")[0]
         if package in self.parts:

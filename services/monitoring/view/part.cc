@@ -32,6 +32,8 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
   const telemetry::Labels labels = {{"service", kConsumer}};
   auto lag = telemetry::GetGauge("sankofa_consumer_lag_messages",
                                  "Events in Kafka that were not read yet.", labels);
+  auto applied = telemetry::GetCounter("sankofa_events_applied_total",
+                                       "Events of other services that took effect.", labels);
   const bool partners = runtime.clients().Find("exchange") != nullptr;
   kafka::ReactionOptions options = ViewConsumerOptions(runtime.config().node.id, partners);
   options.ensure_topics = [&runtime, sources = options.sources] {
@@ -46,6 +48,9 @@ kafka::ReactionOptions OptionsOf(service::Runtime& runtime) {
                         .retention = absl::Hours(kafka.retention_hours)});
     }
     return (*admin)->EnsureTopics(topics, kTopicTimeout);
+  };
+  options.metrics.applied = [applied](std::int64_t events) mutable {
+    applied.Add(static_cast<double>(events));
   };
   options.metrics.lag = [lag](std::int64_t messages) mutable {
     lag.Set(static_cast<double>(messages));

@@ -43,7 +43,7 @@ class ViewSink final : public kafka::ReactionSink {
 // The view's own consumer, as the group "sankofa.monitoring.view", and the ear of those who watch. While Redis is away
 // the consumer stands still with its offsets, so that nothing it should have written is lost; who watches is then told
 // from the journals, once a second.
-class ViewPart final : public service::Part {
+class ViewPart final : public service::Part, public service::TopicReader {
  public:
   explicit ViewPart(service::Runtime& runtime);
   ~ViewPart() override;
@@ -51,6 +51,7 @@ class ViewPart final : public service::Part {
 
   [[nodiscard]] Views& views() { return *views_; }
   [[nodiscard]] WatchHub& hub() { return hub_; }
+  [[nodiscard]] const kafka::ReactionRunner& runner() const override { return *runner_; }
 
  private:
   void RefreshWatched();

@@ -587,9 +587,8 @@ void ReactionRunner::Measure() {
   const absl::Time now = clock_.Now();
   if (!consumer_ || now < next_measure_) return;
   next_measure_ = now + options_.lag_interval;
-  if (options_.metrics.lag) {
-    options_.metrics.lag(consumer_->Lag() + static_cast<std::int64_t>(pending_.size()));
-  }
+  lag_ = consumer_->Lag() + static_cast<std::int64_t>(pending_.size());
+  if (options_.metrics.lag) options_.metrics.lag(lag_);
   if (options_.metrics.waiting) options_.metrics.waiting(held_events_);
 }
 
@@ -613,6 +612,10 @@ void ReactionRunner::UpdateHealth() {
     }
   }
   health_ = std::move(health);
+}
+
+std::string ReactionRunner::group() const {
+  return options_.group.empty() ? TopicOf(options_.service) : options_.group;
 }
 
 absl::Status ReactionRunner::Health() const {

@@ -151,6 +151,11 @@ class ReactionRunner {
 
   // OK while events go through, else what is in the way. Thread-safe.
   [[nodiscard]] absl::Status Health() const;
+  // Messages in Kafka that were not read or not applied, as counted last; -1 before they were. Thread-safe.
+  [[nodiscard]] std::int64_t lag() const { return lag_; }
+  // Its group in Kafka, and the services whose topics it reads.
+  [[nodiscard]] std::string group() const;
+  [[nodiscard]] const std::vector<std::string>& sources() const { return options_.sources; }
   // Numbers since the start. Thread-safe.
   [[nodiscard]] std::int64_t applied() const { return applied_; }
   [[nodiscard]] std::int64_t dead_letters() const { return dead_letters_; }
@@ -234,6 +239,7 @@ class ReactionRunner {
   absl::Time next_measure_ = absl::InfinitePast();
 
   std::atomic<bool> stopping_ = false;
+  std::atomic<std::int64_t> lag_ = -1;
   std::atomic<std::int64_t> applied_ = 0;
   std::atomic<std::int64_t> dead_letters_ = 0;
   mutable std::mutex mutex_;

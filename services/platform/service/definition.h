@@ -18,6 +18,10 @@
 
 // What a service is to the platform: a name and a few lists. services/main.cc lists the services; the platform does the
 // rest, the same for each.
+namespace sankofa::kafka {
+class ReactionRunner;
+}  // namespace sankofa::kafka
+
 namespace sankofa::service {
 
 class Runtime;  // runtime.h: pools, engine, relay, consumer of one running service
@@ -35,10 +39,19 @@ class Part {
   virtual void Stop() = 0;
 };
 
+// A part that reads topics of the node's own services: GetServiceStatus says how it gets on.
+class TopicReader {
+ public:
+  virtual ~TopicReader() = default;
+  [[nodiscard]] virtual const kafka::ReactionRunner& runner() const = 0;
+};
+
 // Rows of the journal that go to other topics of the node's own cluster.
 struct Routes {
   // The record for such a row; nothing for one that goes to the service's own topic.
   std::function<std::optional<kafka::Record>(const engine::JournalRow&)> record;
+  // The types of their events, by full name.
+  std::vector<std::string> event_types;
   // The topics that shall be there also before the first row for them. Others are made when a row comes. Called on the
   // relay's thread from time to time.
   std::function<std::vector<std::string>(Runtime&)> topics;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "sankofa/common/v1/access_log.pb.h"
 #include "sankofa/common/v1/common_reason.pb.h"
@@ -304,9 +305,27 @@ absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
   status.set_events_published(totals->integer(0, 1));
   status.set_dead_letters_waiting(totals->integer(0, 2));
   status.set_parked_cases(totals->integer(0, 3));
+  for (const std::string& source : runtime.reactions().sources()) {
+    (*status.mutable_events_applied())[source] = 0;
+  }
   for (int row = 0; row < applied->rows(); ++row) {
     (*status.mutable_events_applied())[std::string(applied->text(row, 0))] =
         applied->integer(row, 1);
+  }
+  if (runtime.definition().routes) {
+    const auto routed = call.Sql(
+        "select count(*) from journal where publish and event_type = "
+        "any(string_to_array($1, ','))",
+        {absl::StrJoin(runtime.definition().routes->event_types, ",")});
+    if (!routed.ok()) return routed.status();
+    status.set_events_for_partners(routed->integer(0, 0));
+  }
+  for (const kafka::ReactionRunner* runner : runtime.consumers()) {
+    auto& consumer = *status.add_consumers();
+    consumer.set_group(runner->group());
+    for (const std::string& source : runner->sources()) consumer.add_sources(source);
+    consumer.set_lag(runner->lag());
+    consumer.set_trouble(std::string(runner->Health().message()));
   }
   status.set_version(kVersion);
   return status;

@@ -314,6 +314,13 @@ void Runtime::StartReactions() {
   reaction_runner_->Start();
 }
 
+std::vector<const kafka::ReactionRunner*> Runtime::consumers() const {
+  std::vector<const kafka::ReactionRunner*> found;
+  if (reaction_runner_) found.push_back(reaction_runner_.get());
+  for (const TopicReader* reader : parts<TopicReader>()) found.push_back(&reader->runner());
+  return found;
+}
+
 void Runtime::Stop() {
   {
     const std::scoped_lock lock(tend_mutex_);

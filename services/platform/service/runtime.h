@@ -111,6 +111,8 @@ class Runtime final : public rpc::Dispatcher {
     }
     return found;
   }
+  // Those who read the topics of the node's services here: the reactions, and parts that are TopicReaders.
+  [[nodiscard]] std::vector<const kafka::ReactionRunner*> consumers() const;
   // For a part that reads topics itself: this service's certificate and brokers.
   [[nodiscard]] kafka::ClientOptions kafka_client() const;
 

@@ -27,6 +27,11 @@ constexpr absl::Duration kLongPatience = absl::Seconds(50);
 
 // ---- status ---------------------------------------------------------------------------------------------------------
 
+// What a service publishes for its own node. What is on partners' feeds no service here applies.
+std::int64_t PublishedBy(const ServiceStatus& status) {
+  return status.events_published_target() - status.events_for_partners();
+}
+
 // "registration 118/120": of the events that a source is to publish, how many this service has applied.
 std::string AppliedOf(const ServiceStatus& status,
                       const std::map<std::string, ServiceStatus>& all) {
@@ -35,10 +40,16 @@ std::string AppliedOf(const ServiceStatus& status,
   std::vector<std::string> parts;
   for (const auto& [source, events] : applied) {
     const auto published = all.find(source);
-    parts.push_back(
-        published == all.end()
-            ? absl::StrCat(source, " ", events)
-            : absl::StrCat(source, " ", events, "/", published->second.events_published_target()));
+    parts.push_back(published == all.end()
+                        ? absl::StrCat(source, " ", events)
+                        : absl::StrCat(source, " ", events, "/", PublishedBy(published->second)));
+  }
+  // What else reads topics here has no count of its own in the database: how far it is, Kafka knows.
+  for (const auto& consumer : status.consumers()) {
+    if (consumer.group() == absl::StrCat("sankofa.", status.service())) continue;
+    parts.push_back(absl::StrCat(
+        consumer.group(), " ", consumer.lag() < 0 ? "?" : absl::StrCat(consumer.lag()), " unread",
+        consumer.trouble().empty() ? "" : absl::StrCat(" (", consumer.trouble(), ")")));
   }
   return absl::StrJoin(parts, ", ");
 }
@@ -49,7 +60,7 @@ std::int64_t LagOf(const ServiceStatus& status, const std::map<std::string, Serv
   for (const auto& [source, events] : status.events_applied()) {
     const auto published = all.find(source);
     if (published == all.end()) continue;
-    lag += std::max<std::int64_t>(0, published->second.events_published_target() - events);
+    lag += std::max<std::int64_t>(0, PublishedBy(published->second) - events);
   }
   return lag;
 }

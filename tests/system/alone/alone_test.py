@@ -23,13 +23,11 @@ from scenario import approved, cents, load, to_francs
 from serve import Services
 
 NAME, BASE_PORT = "st-alone", 11700
-# The view of a case is read from the journals of all of them, also of the one that speaks with partners.
-PROCESSES = (*SERVICES, "exchange")
 PROJECTS = ("p02", "p04")
 
 
 def addresses_of(service):
-    number = PROCESSES.index(service)
+    number = SERVICES.index(service)
     return {part: f"127.0.0.1:{BASE_PORT + offset + number}" for part, offset in (
         ("listen", 1), ("health", 11), ("metrics", 21))}
 
@@ -44,9 +42,9 @@ class AloneTest(unittest.TestCase):
                                   "total_eur": total, "total_xaf": to_francs(cents(total)), "first_instalment_percent": 70}
         cls.node = SystemNode(NAME, BASE_PORT, serve=False)
         cls.addClassCleanup(cls.node.close)
-        called_at = {service: addresses_of(service)["listen"] for service in PROCESSES}
+        called_at = {service: addresses_of(service)["listen"] for service in SERVICES}
         cls.processes = {service: Services(NAME, TESTED_BINARY, service, addresses_of(service), called_at)
-                         for service in PROCESSES}
+                         for service in SERVICES}
         atexit.register(cls.stop_all)
         cls.addClassCleanup(cls.stop_all)
         cls.seconds = {service: process.start() for service, process in cls.processes.items()}

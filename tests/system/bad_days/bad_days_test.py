@@ -120,7 +120,7 @@ class BadDaysTest(unittest.TestCase):
             last[stream] = max(sequence, last.get(stream, 0))
         for service in SERVICES:
             found = sum(sequence for (source, _), sequence in last.items() if source == service)
-            self.assertEqual(found, status[service].events_published_target, service)
+            self.assertEqual(found, report.told_its_node(status[service]), service)
 
     def test_3_the_same_play_once_more_takes_no_effect(self):
         before = report.settle(self.client)

@@ -6,6 +6,7 @@ and at the end everything that it has written is searched for the invented peopl
 
 import copy
 import re
+import time
 import unittest
 
 import grpc
@@ -15,7 +16,7 @@ import clear_text
 import report
 import topics
 from harness import SCENARIO, SystemNode
-from node_client import SERVICES, Refused
+from node_client import PAUSE_SECONDS, SERVICES, Refused
 from play import Player
 from scenario import approved, eur, load, personal_data
 
@@ -48,9 +49,24 @@ class TopicsTest(unittest.TestCase):
         self.assertEqual(report.lagging(self.status), [])
         for service in SERVICES:
             own = [one for one in self.records if one.topic == f"sankofa.{service}"]
-            self.assertEqual(len(own), self.status[service].events_published)
+            self.assertEqual(len(own), report.told_its_node(self.status[service]))
             ids = [one.headers["ce_id"] for one in own]
             self.assertEqual(len(ids), len(set(ids)), "an event id occurs twice")
+
+    def test_the_operator_sees_every_consumer_of_the_topics(self):
+        """Not only the reactions: what keeps the case views has a group of its own, and its lag is told too."""
+        end = time.monotonic() + 30
+        while True:
+            status = report.statuses(CLIENT)
+            consumers = {one.group: one for of in status.values() for one in of.consumers}
+            behind = {group: one.lag for group, one in consumers.items() if one.lag != 0}
+            if not behind or time.monotonic() > end:
+                break
+            time.sleep(PAUSE_SECONDS)
+        self.assertEqual(behind, {})
+        self.assertEqual(set(consumers), {*(f"sankofa.{service}" for service in status), "sankofa.monitoring.view"})
+        self.assertEqual(set(consumers["sankofa.monitoring.view"].sources), set(status))
+        self.assertEqual({group: one.trouble for group, one in consumers.items() if one.trouble}, {})
 
     def test_headers_say_what_it_is(self):
         for record in self.records:
@@ -575,9 +591,14 @@ class ClearTextTest(unittest.TestCase):
             for name in ("command_queue_length", "relay_lag_rows", "relay_oldest_unpublished_seconds",
                          "relay_parked_cases", "consumer_lag_messages", "events_waiting", "dead_letters_waiting"):
                 self.assertEqual(values[f"sankofa_{name}{label}"], 0, f"{name} of {service}")
-            for name in ("relay_published_total", "events_applied_total", "command_batch_size_count",
-                         "command_seconds_count"):
+            counted = ["events_applied_total", "command_batch_size_count", "command_seconds_count"]
+            if CLIENT.call("GetServiceStatus", {"service": service}, who="operator").events_published_target:
+                counted.append("relay_published_total")
+            for name in counted:
                 self.assertGreater(values[f"sankofa_{name}{label}"], 0, f"{name} of {service}")
+        # The case views have a consumer of their own beside monitoring's reactions.
+        self.assertEqual(values['sankofa_consumer_lag_messages{service="monitoring.view"}'], 0)
+        self.assertGreater(values['sankofa_events_applied_total{service="monitoring.view"}'], 0)
         commands = [name for name in values if name.startswith("sankofa_commands_total")]
         for reason in ("OK", "STALE_ETAG", "REQUEST_ID_REUSED", "SAME_PERSON", "QUORUM_NOT_REACHED"):
             self.assertTrue([name for name in commands if f'reason="{reason}"' in name], reason)

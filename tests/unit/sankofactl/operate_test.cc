@@ -72,6 +72,29 @@ TEST_F(OperateTest, StatusComparesWhatWasPublishedWithWhatWasApplied) {
   EXPECT_THAT(programs.out, HasSubstr("\"events_unpublished\":0,\"events_unapplied\":5}\n"));
 }
 
+TEST_F(OperateTest, StatusShowsConsumersBesideTheReactionsAndLeavesFeedsOut) {
+  node_.answer = [](const SeenCall& call, auto& response) {
+    auto& status = static_cast<common::v1::ServiceStatus&>(response);
+    status.set_service(call.service);
+    status.set_events_published_target(50);
+    if (call.service == "exchange") status.set_events_for_partners(40);
+    if (call.service != "monitoring") return absl::OkStatus();
+    (*status.mutable_events_applied())["exchange"] = 10;
+    status.add_consumers()->set_group("sankofa.monitoring");
+    auto& view = *status.add_consumers();
+    view.set_group("sankofa.monitoring.view");
+    view.set_lag(7);
+    view.set_trouble("Redis does not answer");
+    return absl::OkStatus();
+  };
+  const Ran ran = Do({"status"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("exchange 10/10, sankofa.monitoring.view 7 unread "
+                                 "(Redis does not answer)"));
+  const Ran programs = Do({"status", "--service", "exchange", "--service", "monitoring", "--json"});
+  EXPECT_THAT(programs.out, HasSubstr("\"events_unapplied\":0}\n"));
+}
+
 TEST_F(OperateTest, StatusOfTheOthersIsShownWhenOneIsDown) {
   node_.answer = [](const SeenCall& call, auto& /*response*/) {
     return call.service == "validation" ? status::Unavailable("nobody there") : absl::OkStatus();
