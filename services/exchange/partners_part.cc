@@ -8,6 +8,7 @@
 #include "sankofa/common/v1/access_log.pb.h"
 #include "sankofa/exchange/v1/exchange_reason.pb.h"
 #include "sankofa/exchange/v1/received.pb.h"
+#include "services/exchange/feed/feed.h"
 #include "services/exchange/ingest/received_feed.h"
 #include "services/platform/engine/access_log.h"
 #include "services/platform/service/runtime.h"
@@ -219,6 +220,11 @@ absl::StatusOr<v1::ReplayResponse> Replay(const FeedAnswers& answers, rpc::Query
   return response;
 }
 
+// That a case is shown by its subject alone is a reading too.
+void RecordCase(rpc::QueryCall& call, const std::string& subject) {
+  if (const std::string id = CaseIn(subject); !id.empty()) call.RecordRead(id);
+}
+
 absl::StatusOr<v1::Digest> GetDigest(const FeedAnswers& answers, rpc::QueryCall& call,
                                      const v1::GetDigestRequest& request) {
   const auto snapshot = answers.directory().Current();
@@ -229,7 +235,18 @@ absl::StatusOr<v1::Digest> GetDigest(const FeedAnswers& answers, rpc::QueryCall&
   const auto tree = request.received() ? ReceivedFrom(reader, (*partner)->id())
                                        : SentTo(reader, (*partner)->id());
   if (!tree.ok()) return tree.status();
-  return tree->At(request.prefix());
+  auto digest = tree->At(request.prefix());
+  if (!digest.ok()) return digest;
+  for (const v1::DigestLeaf& leaf : digest->leaves()) RecordCase(call, leaf.subject());
+  return digest;
+}
+
+absl::StatusOr<v1::DigestComparison> CompareDigests(PartnersPart& part, rpc::QueryCall& call,
+                                                    const v1::CompareDigestsRequest& request) {
+  auto compared = part.Compare(request.partner_id(), call.now(), call.deadline());
+  if (!compared.ok()) return compared;
+  for (const auto& difference : compared->differences()) RecordCase(call, difference.subject());
+  return compared;
 }
 
 absl::StatusOr<v1::ReceivedDisclosure> GetReceivedDisclosure(
@@ -279,7 +296,7 @@ void BindPartnerQueries(rpc::Queries& queries, std::function<PartnersPart&()> pa
   });
   queries.On<v1::CompareDigestsRequest, v1::DigestComparison>(
       [part](rpc::QueryCall& call, const v1::CompareDigestsRequest& request) {
-        return part().Compare(request.partner_id(), call.now(), call.deadline());
+        return CompareDigests(part(), call, request);
       });
 }
 

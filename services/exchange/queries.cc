@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "sankofa/exchange/v1/exchange_service.pb.h"
 #include "sankofa/exchange/v1/feed_messages.pb.h"
+#include "services/exchange/feed/feed.h"
 #include "services/exchange/feed/route.h"
 #include "services/platform/crypto/hash.h"
 #include "services/platform/rpc/paging.h"
@@ -156,6 +157,9 @@ absl::StatusOr<v1::ListRefusalsResponse> ListRefusals(QueryCall& call,
   if (!page.ok()) return page.status();
   v1::ListRefusalsResponse response;
   if (auto loaded = LoadAll(call, *page, *response.mutable_refusals()); !loaded.ok()) return loaded;
+  for (const auto& refusal : response.refusals()) {
+    if (const std::string id = CaseIn(refusal.subject()); !id.empty()) call.RecordRead(id);
+  }
   response.set_next_page_token(page->next_page_token);
   return response;
 }

@@ -90,6 +90,7 @@ class StoreTest : public ::testing::Test {
     request.set_partner_id(partner);
     request.set_event(message);
     request.mutable_receipt()->set_because(v1::REFUSED_BECAUSE_SIGNATURE);
+    request.mutable_receipt()->set_subject(absl::StrCat("Case/of-", message));
     ASSERT_EQ(Reason(tg_.Send(request, absl::Minutes(minute))), "OK");
   }
 
@@ -301,6 +302,8 @@ TEST_F(StoreTest, RefusalsAreListedNewestFirstWithoutWhatTheyHold) {
   EXPECT_EQ(page->refusals(0).times(), 2);
   EXPECT_EQ(page->refusals(0).reason(), "SIGNATURE");
   EXPECT_EQ(page->refusals(0).event(), "");
+  EXPECT_TRUE(tg_.read.contains("of-first")) << "the case that it claims to be about";
+  EXPECT_FALSE(tg_.read.contains("of-second")) << "on another page";
   request.set_page_token(page->next_page_token());
   const auto rest = tg_.Ask<v1::ListRefusalsResponse>(request);
   ASSERT_THAT(rest->refusals(), SizeIs(1));
