@@ -75,6 +75,24 @@ Decision Take(const Told& told, const v1::CaseAccepted& event) {
   return events;
 }
 
+// A closing or reopening that this node has gone beyond, not knowing of it: what it says is over, and the partner hears of
+// what was done here. Those that are counted take turns, so that of two different ones one has the higher number.
+template <class Event>
+bool Overtaken(const Told& told, const Event& event) {
+  return event.turn() != 0 && event.turn() <= told.of.turn();
+}
+
+// It is so already, and further on: the next turn here has to come behind the partner's.
+template <class Event>
+Events NoteTurn(const Told& told, const Event& event) {
+  if (event.turn() <= told.of.turn()) return {};
+  v1::CaseProgressNoted noted;
+  noted.set_case_id(told.of.id());
+  noted.set_turn(event.turn());
+  noted.set_source_node(told.sender);
+  return engine::Emit(std::move(noted));
+}
+
 void Close(const Told& told, v1::CaseClosed closed, Events& events) {
   closed.set_case_id(told.of.id());
   closed.set_source_node(told.sender);
@@ -157,7 +175,8 @@ Decision Take(const Told& told, const v1::CaseReintegrationStarted& event) {
 // Either side may have to, also out of turn: a duplicate, or a person who is erased there. A refusal closes with
 // CaseRefused, which says of which submission.
 Decision Take(const Told& told, const v1::CaseClosed& event) {
-  if (told.of.state() == v1::CASE_STATE_CLOSED) return Events();
+  if (Overtaken(told, event)) return Events();
+  if (told.of.state() == v1::CASE_STATE_CLOSED) return NoteTurn(told, event);
   if (event.reason() == v1::CLOSE_REASON_REFUSED) return Events();
   Events events;
   Close(told, event, events);
@@ -168,7 +187,8 @@ Decision Take(const Told& told, const v1::CaseReopened& event) {
   const bool possible =
       event.state() >= v1::CASE_STATE_REGISTERED && event.state() < v1::CASE_STATE_CLOSED;
   if (!possible) return Refuse(v1::REASON_FACT_MALFORMED);
-  if (told.of.state() != v1::CASE_STATE_CLOSED) return Events();
+  if (Overtaken(told, event)) return Events();
+  if (told.of.state() != v1::CASE_STATE_CLOSED) return NoteTurn(told, event);
   const auto& person = told.context.Related<v1::Person>(told.of.person_id());
   if (!CheckFree(person).ok()) return Events();
   v1::CaseReopened reopened = Repeat(event, told);

@@ -108,6 +108,7 @@ engine::Events RefuseAndClose(const v1::Case& of, v1::RefusalReason reason, cons
   v1::CaseClosed closed;
   closed.set_case_id(of.id());
   closed.set_reason(v1::CLOSE_REASON_REFUSED);
+  closed.set_turn(of.turn() + 1);
   *closed.mutable_closed_time() = ToTimestamp(context.now);
   return engine::Emit(std::move(refused), std::move(closed))
       .AddTo<v1::Person>(of.person_id(), CaseClosedFor(of.person_id(), of.id()));
@@ -205,6 +206,7 @@ void CloseWithin(const std::string& case_id, v1::CloseReason reason, const engin
   v1::CaseClosed closed;
   closed.set_case_id(case_id);
   closed.set_reason(reason);
+  closed.set_turn(context.Related<v1::Case>(case_id).turn() + 1);
   *closed.mutable_closed_time() = ToTimestamp(context.now);
   events.AddTo<v1::Case>(case_id, std::move(closed));
 }
@@ -308,6 +310,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::SubmitCaseReques
   event.set_case_id(of.id());
   *event.mutable_header() = of.header();
   event.set_submission(of.submission() + 1);
+  event.set_turn(of.turn());
   if (of.retroactive()) *event.mutable_answer_due_time() = ToTimestamp(context.now + kAnswerWithin);
   *event.mutable_submitted_time() = ToTimestamp(context.now);
   return engine::Emit(event);
@@ -316,6 +319,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::SubmitCaseReques
 void CaseDecider::Apply(State& of, const v1::CaseSubmitted& event) {
   of.set_state(v1::CASE_STATE_SUBMITTED);
   of.set_submission(std::max(event.submission(), of.submission() + 1));
+  of.set_turn(std::max(event.turn(), of.turn()));
   // A partner may have changed the header between opening and submitting.
   if (!event.source_node().empty()) of.mutable_header()->MergeFrom(event.header());
   if (event.has_answer_due_time()) *of.mutable_answer_due_time() = event.answer_due_time();
@@ -485,6 +489,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::CloseCaseRequest
   event.set_case_id(of.id());
   event.set_reason(request.reason());
   event.set_note(request.note());
+  event.set_turn(of.turn() + 1);
   *event.mutable_closed_time() = ToTimestamp(context.now);
   return engine::Emit(std::move(event))
       .AddTo<v1::Person>(of.person_id(), CaseClosedFor(of.person_id(), of.id()));
@@ -494,6 +499,7 @@ void CaseDecider::Apply(State& of, const v1::CaseClosed& event) {
   of.set_closed_from(of.state());
   of.set_state(v1::CASE_STATE_CLOSED);
   of.set_close_reason(event.reason());
+  of.set_turn(std::max(event.turn(), of.turn() + 1));
   of.clear_answer_due_time();
   *of.mutable_closed_time() = event.closed_time();
   AddNote(of, v1::NOTE_KIND_CLOSING, event.note(), event.closed_time());
@@ -510,6 +516,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::ReopenCaseReques
   event.set_state(of.closed_from() == v1::CASE_STATE_SUBMITTED ? v1::CASE_STATE_REGISTERED
                                                                : of.closed_from());
   event.set_reason(request.reason());
+  event.set_turn(of.turn() + 1);
   *event.mutable_reopened_time() = ToTimestamp(context.now);
   return engine::Emit(std::move(event))
       .AddTo<v1::Person>(of.person_id(), CaseOpenedFor(of.person_id(), of.id()));
@@ -517,6 +524,7 @@ engine::Decision CaseDecider::Decide(const State& of, const v1::ReopenCaseReques
 
 void CaseDecider::Apply(State& of, const v1::CaseReopened& event) {
   of.set_state(event.state());
+  of.set_turn(std::max(event.turn(), of.turn() + 1));
   of.clear_close_reason();
   of.clear_refusal_reason();
   of.clear_closed_from();
@@ -557,7 +565,8 @@ void CaseDecider::Apply(State& of, const v1::CaseResponsibilityChanged& event) {
 }
 
 void CaseDecider::Apply(State& of, const v1::CaseProgressNoted& event) {
-  of.set_closed_from(event.state());
+  if (event.state() != v1::CASE_STATE_UNSPECIFIED) of.set_closed_from(event.state());
+  of.set_turn(std::max(event.turn(), of.turn()));
   if (!event.arrival_date().empty()) of.set_arrival_date(event.arrival_date());
 }
 
