@@ -111,7 +111,12 @@ kafka_write_archive() {
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 for s in held: print(s.getsockname()[1])')
   openssl req -x509 -newkey EC -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kafka \
-    -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$folder/key.pem" -out "$folder/ca.pem" 2>/dev/null
+    -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$folder/key.pem" -out "$folder/ca.pem" \
+    2>"$folder/log" || {
+    cat -- "$folder/log" >&2
+    rm -rf -- "$folder"
+    return 1
+  }
   cat "$folder/key.pem" "$folder/ca.pem" >"$folder/keystore.pem"
   kafka_configure "$folder" "${ports[0]}" "${ports[1]}" "$folder/keystore.pem" "$folder/ca.pem"
   kafka_format "$folder"

@@ -6,54 +6,41 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
-#include "sankofa/common/v1/common_reason.pb.h"
-#include "services/platform/status/refuse.h"
+#include "services/platform/rpc/paging.h"
 
 namespace sankofa::registration {
-namespace {
-
-constexpr int kPageSizeDefault = 25;
-constexpr int kPageSizeMax = 100;
-
-}  // namespace
-
-int PageSize(int asked) { return asked <= 0 ? kPageSizeDefault : std::min(asked, kPageSizeMax); }
 
 void PageQuery::Where(const std::string& condition, std::string value) {
   params_.emplace_back(std::move(value));
   conditions_.push_back(absl::StrReplaceAll(condition, {{"$", absl::StrCat("$", params_.size())}}));
 }
 
-// Keyed, since a filter may be a person's name: the token leaves the node.
+// The listing and what it is narrowed to. Only a keyed hash of it is in a token: a filter may be a person's name.
 std::string PageQuery::Fingerprint() const {
   std::string text = name_;
   for (size_t i = 0; i < params_.size(); ++i) {
     absl::StrAppend(&text, "\n", conditions_[i], "\n", absl::CEscape(*params_[i]));
   }
-  return call_.Blind("registration/page", text).substr(0, 32);
+  return text;
 }
 
 absl::StatusOr<PageQuery::Page> PageQuery::Run(const std::string& select, const Sort& sort,
                                                const std::string& page_token, int page_size) {
   const std::string fingerprint = Fingerprint();
   if (!page_token.empty()) {
-    std::string text;
-    const bool readable = absl::WebSafeBase64Unescape(page_token, &text);
-    const std::vector<std::string> parts = absl::StrSplit(text, '\n');
-    if (!readable || parts.size() != sort.columns.size() + 1 || parts[0] != fingerprint) {
-      return status::RefuseField(common::v1::REASON_INVALID_PAGE_TOKEN, "page_token");
-    }
+    const auto after = rpc::ReadPageToken(call_, fingerprint, page_token,
+                                          std::vector<std::string>(sort.columns.size()));
+    if (!after.ok()) return after.status();
     std::vector<std::string> values;
     for (size_t i = 0; i < sort.columns.size(); ++i) {
-      params_.emplace_back(parts[i + 1]);
+      params_.emplace_back((*after)[i]);
       values.push_back(absl::StrCat("$", params_.size(), "::", sort.types[i]));
     }
     conditions_.push_back(absl::StrCat("(", absl::StrJoin(sort.columns, ", "), ")",
                                        sort.descending ? " < (" : " > (",
                                        absl::StrJoin(values, ", "), ")"));
   }
-  const int size = PageSize(page_size);
+  const int size = rpc::PageSize(page_size);
   const char* direction = sort.descending ? " desc" : "";
   std::string sql = select;
   if (!conditions_.empty()) absl::StrAppend(&sql, " where ", absl::StrJoin(conditions_, " and "));
@@ -66,12 +53,11 @@ absl::StatusOr<PageQuery::Page> PageQuery::Run(const std::string& select, const 
   page.shown = std::min(page.rows.rows(), size);
   if (page.rows.rows() > size) {
     // The sort columns come first in the result.
-    std::string text = fingerprint;
+    std::vector<std::string> key;
     for (size_t i = 0; i < sort.columns.size(); ++i) {
-      absl::StrAppend(&text, "\n",
-                      std::string(page.rows.text(page.shown - 1, static_cast<int>(i))));
+      key.emplace_back(page.rows.text(page.shown - 1, static_cast<int>(i)));
     }
-    page.next_page_token = absl::WebSafeBase64Escape(text);
+    page.next_page_token = rpc::MakePageToken(call_, fingerprint, key);
   }
   return page;
 }

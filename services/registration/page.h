@@ -5,14 +5,10 @@
 
 #include "services/platform/rpc/queries.h"
 
-// Pages by keyset: a page begins after the sort columns of the last row of the page before, so rows that come or go in
-// between neither repeat nor skip others.
 namespace sankofa::registration {
 
-// Rows of a page, 25 unless asked for.
-[[nodiscard]] int PageSize(int asked);
-
-// A statement in the making, with its parameters and its place in a listing.
+// A statement in the making, with its parameters and its place in a listing: the page after the sort columns that the
+// token holds (platform/rpc/paging.h).
 class PageQuery {
  public:
   // `name`: of the listing. `call` outlives the query.

@@ -4,12 +4,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "sankofa/validation/v1/validation_reason.pb.h"
+#include "services/platform/engine/wire.h"
 #include "services/platform/money/money.h"
-#include "services/platform/status/check.h"
 #include "services/platform/status/refuse.h"
 
 namespace sankofa::validation {
@@ -114,13 +112,7 @@ absl::Status CheckAmount(const Money& amount, const std::string& field) {
 
 std::string ContentHash(const v1::ProjectContent& content, const std::string& description,
                         const engine::Context& context) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    status::Check(content.SerializeToCodedStream(&coded), "a content can't be serialised");
-  }
+  const std::string bytes = engine::DeterministicBytes(content);
   // The length keeps content and description apart.
   return context.blind("life-project-content", absl::StrCat(bytes.size(), ":", bytes, description));
 }

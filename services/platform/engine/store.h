@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "services/platform/engine/decider.h"
 
-// What the engine asks of a store. PostgreSQL implements it (postgres_store.h), and memory does
+// What the engine asks of a store. PostgreSQL implements it (postgres/store.h), and memory does
 // (memory_store.h) for unit tests and simulation. A session is used by one thread at a time; one
 // unit of work is Load, then Commit or Rollback. The store knows bytes only: what is personal is
 // sealed before it gets here.

@@ -87,7 +87,7 @@ struct RelayLag {
   absl::Time oldest = absl::InfiniteFuture();  // when the first of them was decided
 };
 
-// What the relay asks of the journal, for one shard of one service. PostgreSQL implements it (see postgres_relay.h) and
+// What the relay asks of the journal, for one shard of one service. PostgreSQL implements it (service/relay_source.h) and
 // tests do in memory. Used by one thread. UNAVAILABLE means that ownership is lost with the connection.
 class RelaySource {
  public:
