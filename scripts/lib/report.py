@@ -68,7 +68,8 @@ def lagging(status):
     for service, of in status.items():
         if of.events_published != of.events_published_target:
             behind.append(f"{service} has published {of.events_published} of {of.events_published_target} events")
-        for source in sources(of):
+        # Of a service that the node does not serve there is nothing to apply.
+        for source in set(sources(of)) & set(status):
             applied, published = of.events_applied[source], told_its_node(status[source])
             if applied != published:
                 behind.append(f"{service} has applied {applied} of {source}'s {published} events")
