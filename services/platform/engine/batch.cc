@@ -220,7 +220,7 @@ absl::Status Batch::EnsureKeys(const std::set<std::string>& subjects) {
   }
   if (missing.empty()) return absl::OkStatus();
   auto loaded = session_.LoadKeys(missing);
-  if (!loaded.ok()) return loaded.status();
+  if (!loaded.ok()) return failed_ = loaded.status();
   for (const std::string& subject : missing) {
     const auto found = loaded->find(subject);
     if (found == loaded->end()) {
@@ -451,6 +451,10 @@ absl::Status Batch::WriteStates() {
 }
 
 absl::Status Batch::Commit() {
+  if (!failed_.ok()) {
+    session_.Rollback();
+    return failed_;
+  }
   for (const InboxStream& stream : moved_marks_) writes_.marks[stream] = marks_.at(stream);
   const bool nothing = writes_.journal.empty() && writes_.answers.empty() &&
                        writes_.marks.empty() && writes_.dead_letters.empty();

@@ -87,6 +87,9 @@ class Batch {
   std::map<InboxStream, std::int64_t> marks_;
   std::set<InboxStream> moved_marks_;
   WriteSet writes_;
+  // Why a key could not be read while a command was decided. Nothing is committed then: a passing failure is no answer to
+  // a command, and no reason to put an event aside.
+  absl::Status failed_;
 };
 
 // Opens a stored state: parses it and, with its subject's key, unseals it.

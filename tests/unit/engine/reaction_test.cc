@@ -136,6 +136,65 @@ class Shop final : public CallSource {
   std::vector<std::int64_t> seen;
 };
 
+// The session of a database that can't be asked for keys, once.
+class KeysAway : public StoreSession {
+ public:
+  explicit KeysAway(StoreSession& session) : session_(session) {}
+
+  absl::StatusOr<Loaded> Load(const LoadRequest& request) override {
+    return session_.Load(request);
+  }
+  absl::StatusOr<std::map<std::string, SubjectKey>> LoadKeys(
+      const std::vector<std::string>& subjects) override {
+    if (std::exchange(away_, false)) return absl::UnavailableError("the connection was lost");
+    return session_.LoadKeys(subjects);
+  }
+  absl::Status Commit(const WriteSet& writes) override { return session_.Commit(writes); }
+  void Rollback() override { session_.Rollback(); }
+  absl::StatusOr<std::map<StreamKey, StoredStream>> Peek(
+      const std::vector<StreamKey>& streams) override {
+    return session_.Peek(streams);
+  }
+  absl::StatusOr<std::map<std::string, SubjectKey>> PeekKeys(
+      const std::vector<std::string>& subjects) override {
+    return session_.PeekKeys(subjects);
+  }
+  absl::StatusOr<std::vector<DueCommand>> Due(absl::Time now, int limit) override {
+    return session_.Due(now, limit);
+  }
+  absl::StatusOr<std::vector<JournalRow>> ReadStream(const StreamKey& stream,
+                                                     std::int64_t from_sequence,
+                                                     int limit) override {
+    return session_.ReadStream(stream, from_sequence, limit);
+  }
+
+ private:
+  StoreSession& session_;
+  bool away_ = true;
+};
+
+TEST_F(ReactionTest, AFailureThatPassesPutsNothingAside) {
+  reactions_.On<lib::Lent>([](const lib::Lent& event, const EventMeta& /*meta*/, Commands& out) {
+    lib::LendRequest request;
+    request.set_reader_id(event.reader_id());
+    request.set_book_id(event.book_id());
+    request.set_reader_name("Ama Mensah-Test");
+    out.Add(request);
+  });
+  React({Sold("a", 1)});
+  lib::Lent lent;
+  lent.set_reader_id("ama");
+  lent.set_book_id("a");
+  KeysAway session(*session_);
+  const std::vector<IncomingEvent> events = {From("order", 1, lent)};
+  EXPECT_TRUE(absl::IsUnavailable(engine_.React(session, reactions_, events).status()));
+  EXPECT_TRUE(store_.dead_letters().empty());
+  const auto again = engine_.React(session, reactions_, events);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->applied, 1);
+  EXPECT_EQ(Get<lib::Book>("a").copies(), 0);
+}
+
 class GatheringTest : public ReactionTest {
  protected:
   GatheringTest() {
