@@ -93,7 +93,7 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual(sorted(status), sorted(SERVICES))
         for service in SERVICES:
             own = [one for one in events if one["topic"] == f"sankofa.{service}"]
-            self.assertEqual(len(own), int(status[service]["events_published"]))
+            self.assertEqual(len(own), int(status[service].get("events_published", 0)))
         for event in events:
             self.assertIn("data", event, event)
             self.assertNotIn("malformed", event)

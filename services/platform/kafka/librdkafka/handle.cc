@@ -69,7 +69,6 @@ absl::Status ToStatus(rd_kafka_resp_err_t code, std::string_view what) {
     case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return absl::AbortedError(text);
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
-    case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__STATE:
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
@@ -77,8 +76,9 @@ absl::Status ToStatus(rd_kafka_resp_err_t code, std::string_view what) {
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION: return absl::InternalError(text);
     default:
-      // Time-outs, moving leaders, rebalances, a topic that is still being made: all pass by themselves. So does an
-      // error that this version does not know, or else it stays and is seen.
+      // Time-outs, moving leaders, rebalances, a topic that is still being made, an answer that a broker could not end
+      // before it was killed (_BAD_MSG): all pass by themselves. So does an error that this version does not know, or
+      // else it stays and is seen.
       return absl::UnavailableError(text);
   }
 }
