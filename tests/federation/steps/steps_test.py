@@ -6,6 +6,7 @@ needs (a table, Kafka, the network) is held until the process stands before it.
 
 import unittest
 
+import report
 from checker import Checker
 from holds import HeldServer, HeldTable, wait
 from load import Load
@@ -144,6 +145,10 @@ class StepsTest(unittest.TestCase):
         for service in LOCAL:
             wait(lambda name=service: not self.unread(name), f"{service} has read all that came")
             self.assertEqual(self.rows("fr", f"{service}.dead_letter"), 0, service)
+        # What FR's services make of it is on the feeds too, and arrives.
+        for node in self.federation.nodes.values():
+            self.assertEqual(report.lagging(report.settle(node, SETTLE_SECONDS)), [])
+        self.settled()
         found = Checker(self.three.nodes, self.three.codes).check(
             read_topic=lambda role, receiver: self.federation.read_feed(receiver, role))
         print(found, flush=True)

@@ -26,7 +26,10 @@ class TrailBetweenNodesTest(unittest.TestCase):
         cls.three = ThreeNodes("ft-", 9500)
         cls.addClassCleanup(cls.three.close)
         cls.federation = cls.three.federate()
-        cls.player = CharterPlayer(cls.federation, load(SCENARIO))
+        scene = load(SCENARIO)
+        # In Cameroon nothing was played, of which there could be statistics.
+        scene["statistics"] = [one for one in scene["statistics"] if not one["who"].startswith("cm_")]
+        cls.player = CharterPlayer(cls.federation, scene)
         cls.player.play()
         cls.federation.settle()
         cls.seen = set()
