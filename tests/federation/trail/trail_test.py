@@ -18,6 +18,8 @@ from readings import BETWEEN_NODES
 
 READ = "sankofa.common.v1.ReadRecorded"
 AT = "2024-06-03T09:00:00Z"
+# TG's has signed in as the story's, FR's as the federation's.
+AUDITORS = {"tg": "tg-auditor-1", "fr": "fr-auditor"}
 
 
 class TrailBetweenNodesTest(unittest.TestCase):
@@ -55,7 +57,7 @@ class TrailBetweenNodesTest(unittest.TestCase):
 
     def by_auditor(self, role, method, case_id, request):
         node = self.federation.nodes[role]
-        return self.on_trail(role, method, case_id, (f"{role}-auditor", "portal"),
+        return self.on_trail(role, method, case_id, (AUDITORS[role], "portal"),
                              lambda: node.call(method, request, who="auditor", at=AT))
 
     def partner(self):
@@ -86,7 +88,7 @@ class TrailBetweenNodesTest(unittest.TestCase):
         self.assertGreater(len(votes), 0)
         vote_id, case_id = votes[0]
         path = "validation.GetForwardedVote"
-        shown = self.on_trail("fr", path, case_id, ("fr-auditor", "portal"),
+        shown = self.on_trail("fr", path, case_id, (AUDITORS["fr"], "portal"),
                               lambda: fr.call(path, {"vote_id": vote_id}, who="auditor", at=AT))
         self.assertEqual(shown.id, vote_id)
 
