@@ -278,6 +278,11 @@ class CaseWriter {
                             return request;
                           });
   }
+  // Some of what is done at a session is about one project of its agenda.
+  template <class Request>
+  static void NameProject(Request& request, [[maybe_unused]] const std::string& project_id) {
+    if constexpr (requires { request.set_project_id(""); }) request.set_project_id(project_id);
+  }
   template <class Request>
   void AtSession(engine::Actor actor, std::function<void(Request&)> fill = nullptr) {
     script_.Then<Request>(
@@ -285,9 +290,7 @@ class CaseWriter {
         [session = session_, project = project_, fill = std::move(fill)](const Script& script) {
           Request request;
           request.set_session_id(Id(script, session));
-          if constexpr (requires { request.set_project_id(""); }) {
-            request.set_project_id(Id(script, project));
-          }
+          NameProject(request, Id(script, project));
           if (fill) fill(request);
           return request;
         });

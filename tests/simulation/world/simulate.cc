@@ -7,7 +7,11 @@
 
 // Plays seeds, one after another, and ends with the first that breaks a guarantee. See README.md beside it.
 int main(int argc, char** argv) {
-  using namespace sankofa::simulation;
+  using sankofa::simulation::Options;
+  using sankofa::simulation::PlantedOf;
+  using sankofa::simulation::ReplayLine;
+  using sankofa::simulation::Result;
+  using sankofa::simulation::Simulate;
   CLI::App app(
       "Plays nodes in one thread while things go wrong as a seed says, and checks the guarantees.");
   Options options;
