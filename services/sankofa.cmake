@@ -117,7 +117,9 @@ function(sankofa_service name)
   list(TRANSFORM arg_MIGRATIONS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   set(embedded ${CMAKE_CURRENT_BINARY_DIR}/${name}_migrations.cc)
   sankofa_embed_migrations(${name} ${embedded} ${arg_MIGRATIONS})
-  sankofa_library(${name} DEPENDS platform ${arg_DEPENDS} SOURCES ${arg_SOURCES} ${embedded})
+  # By itself, for who wants to know what a database should have and nothing else of the service.
+  sankofa_library(${name}_migrations DEPENDS platform SOURCES ${embedded})
+  sankofa_library(${name} DEPENDS platform ${name}_migrations ${arg_DEPENDS} SOURCES ${arg_SOURCES})
 endfunction()
 
 # A test binary, registered with ctest. sankofa_check_tests fails the configure step for a *_test.cc that is in none.

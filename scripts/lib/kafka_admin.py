@@ -45,6 +45,10 @@ def rules():
         for operation in (AclOperation.DESCRIBE, AclOperation.READ):
             yield allow(name, topic, "sankofa.", prefixed, operation)
             yield allow(name, group, name, prefixed, operation)
+    # `sankofactl doctor` looks at how topics are kept, those of partners too, without reading them.
+    for name, operation in (("sankofa.", AclOperation.DESCRIBE_CONFIGS), ("feed.", AclOperation.DESCRIBE),
+                            ("feed.", AclOperation.DESCRIBE_CONFIGS)):
+        yield allow("sankofactl", topic, name, prefixed, operation)
 
 
 def withdrawn():

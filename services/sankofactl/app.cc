@@ -80,6 +80,7 @@ int Run(std::vector<std::string> arguments, Io io, Connect connect) {
   AddCase(app, session);
   AddJournal(app, session);
   AddDeadLetters(app, session);
+  AddDoctor(app, session);
   AddStatus(app, session);
   AddPartners(app, session);
   AddConformance(app, session);

@@ -202,6 +202,27 @@ absl::Status Migrate(const ConnectOptions& service, const std::string& schema,
       .status();
 }
 
+absl::StatusOr<ComparedMigrations> CompareMigrations(Connection& connection,
+                                                     const std::vector<Migration>& migrations) {
+  auto applied = Applied(connection);
+  if (!applied.ok()) {
+    if (SqlStateOf(applied.status()) != "42P01") return applied.status();
+    applied.emplace();
+  }
+  ComparedMigrations compared;
+  for (const Migration& migration : WithPlatform(migrations)) {
+    const auto found = applied->find(migration.name);
+    if (found == applied->end()) {
+      compared.missing.push_back(migration.name);
+      continue;
+    }
+    if (HashOf(migration.sql) != found->second) compared.changed.push_back(migration.name);
+    applied->erase(found);
+  }
+  for (const auto& [name, _] : *applied) compared.newer.push_back(name);
+  return compared;
+}
+
 absl::Status CheckMigrated(Connection& connection, const std::vector<Migration>& migrations) {
   const auto applied = Applied(connection);
   if (!applied.ok()) {

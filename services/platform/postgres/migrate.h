@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "services/platform/postgres/connection.h"
 #include "services/platform/service/definition.h"
 
@@ -45,6 +46,15 @@ struct BootstrapOptions {
 // migrate by itself.
 [[nodiscard]] absl::Status CheckMigrated(Connection& connection,
                                          const std::vector<service::Migration>& migrations);
+
+// A schema's migrations beside those of this binary.
+struct ComparedMigrations {
+  std::vector<std::string> missing;  // not applied; all of them where the schema has no tables yet
+  std::vector<std::string> changed;  // applied with another text
+  std::vector<std::string> newer;    // applied, and not known to this binary
+};
+[[nodiscard]] absl::StatusOr<ComparedMigrations> CompareMigrations(
+    Connection& connection, const std::vector<service::Migration>& migrations);
 
 // The platform's own migrations; Migrate and CheckMigrated put them before the service's.
 [[nodiscard]] std::vector<service::Migration> Migrations();

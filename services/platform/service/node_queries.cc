@@ -328,6 +328,7 @@ absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
     consumer.set_trouble(std::string(runner->Health().message()));
   }
   status.set_version(kVersion);
+  *status.mutable_machine_time() = time::ToTimestamp(absl::Now());
   return status;
 }
 

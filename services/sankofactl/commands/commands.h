@@ -13,6 +13,7 @@ void AddEvents(CLI::App& app, Session& session);
 void AddCase(CLI::App& app, Session& session);
 void AddJournal(CLI::App& app, Session& session);
 void AddDeadLetters(CLI::App& app, Session& session);
+void AddDoctor(CLI::App& app, Session& session);
 void AddStatus(CLI::App& app, Session& session);    // and `deadlines run`, `view rebuild`
 void AddPartners(CLI::App& app, Session& session);  // and `agreements`, `refusals`, `digests` …
 void AddConformance(CLI::App& app, Session& session);
