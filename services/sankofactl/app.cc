@@ -83,6 +83,7 @@ int Run(std::vector<std::string> arguments, Io io, Connect connect) {
   AddDoctor(app, session);
   AddStatus(app, session);
   AddPartners(app, session);
+  AddRotate(app, session);
   AddConformance(app, session);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {

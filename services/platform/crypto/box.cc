@@ -2,7 +2,11 @@
 
 #include <sodium.h>
 
+#include <array>
+
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "services/platform/crypto/hex.h"
 #include "services/platform/crypto/secret_file.h"
 #include "services/platform/status/check.h"
@@ -22,10 +26,26 @@ void Init() { status::Check(sodium_init() >= 0, "libsodium can't be initialised"
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SealingKey>> SealingKey::FromFile(const std::string& file) {
-  auto secret = ReadKeyFile(file);
-  if (!secret.ok()) return secret.status();
-  auto key = FromSecret(*secret);
-  sodium_memzero(secret->data(), secret->size());
+  auto text = ReadSecretText(file);
+  if (!text.ok()) return text.status();
+  std::unique_ptr<SealingKey> key;
+  for (const auto line : absl::StrSplit(*text, '\n', absl::SkipWhitespace())) {
+    auto secret = ParseKey({line.data(), line.size()});
+    if (!secret.ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(file, " does not hold 32 bytes in base64, or several such lines"));
+    }
+    if (key == nullptr) {
+      auto first = FromSecret(*secret);
+      if (!first.ok()) return first.status();
+      key = *std::move(first);
+    } else {
+      key->secret_key_.append(*secret);
+    }
+    sodium_memzero(secret->data(), secret->size());
+  }
+  sodium_memzero(text->data(), text->size());
+  if (key == nullptr) return absl::FailedPreconditionError(absl::StrCat(file, " holds no key"));
   return key;
 }
 
@@ -46,13 +66,17 @@ SealingKey::~SealingKey() { sodium_memzero(secret_key_.data(), secret_key_.size(
 
 absl::StatusOr<std::string> SealingKey::Open(std::string_view box) const {
   if (box.size() < crypto_box_SEALBYTES) return absl::InvalidArgumentError("not a sealed box");
-  const auto public_key = ParseHex(public_key_, crypto_box_PUBLICKEYBYTES);
   std::string bytes(box.size() - crypto_box_SEALBYTES, '\0');
-  if (crypto_box_seal_open(Bytes(bytes), Bytes(box), box.size(), Bytes(*public_key),
-                           Bytes(secret_key_)) != 0) {
-    return absl::InvalidArgumentError("the sealed box was altered or made for another key");
+  for (std::size_t at = 0; at < secret_key_.size(); at += crypto_box_SECRETKEYBYTES) {
+    const unsigned char* secret = Bytes(secret_key_) + at;
+    std::array<unsigned char, crypto_box_PUBLICKEYBYTES> public_key{};
+    crypto_scalarmult_base(public_key.data(), secret);
+    if (crypto_box_seal_open(Bytes(bytes), Bytes(box), box.size(), public_key.data(), secret) ==
+        0) {
+      return bytes;
+    }
   }
-  return bytes;
+  return absl::InvalidArgumentError("the sealed box was altered or made for another key");
 }
 
 absl::StatusOr<std::string> SealFor(std::string_view public_key, std::string_view bytes) {

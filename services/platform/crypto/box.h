@@ -17,7 +17,8 @@ inline constexpr std::size_t kBoxOverheadBytes = 48;
 // The node's secret key for opening boxes. Thread-safe. Wiped at its end.
 class SealingKey {
  public:
-  // `file` holds 32 bytes in base64. Refused where others than the owner can read it.
+  // `file` holds 32 bytes in base64; while the key is being changed, others in further lines, which open too. Refused where
+  // others than the owner can read it.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SealingKey>> FromFile(
       const std::string& file);
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SealingKey>> FromSecret(
@@ -26,7 +27,7 @@ class SealingKey {
   SealingKey(const SealingKey&) = delete;
   SealingKey& operator=(const SealingKey&) = delete;
 
-  // 64 hex digits.
+  // 64 hex digits: of the first.
   [[nodiscard]] const std::string& public_key() const { return public_key_; }
   // What is in the box. INVALID_ARGUMENT for a box that was made for another key, altered, or is none.
   [[nodiscard]] absl::StatusOr<std::string> Open(std::string_view box) const;

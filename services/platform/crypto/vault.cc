@@ -1,11 +1,18 @@
 #include "services/platform/crypto/vault.h"
 
 #include <sodium.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
-#include "services/platform/crypto/secret_file.h"
+#include "services/platform/crypto/master_keys.h"
 #include "services/platform/status/check.h"
 #include "services/platform/status/text.h"
 
@@ -35,30 +42,109 @@ DataKey::~DataKey() {
   if (!bytes_.empty()) sodium_memzero(bytes_.data(), bytes_.size());
 }
 
-struct Vault::Keys {
-  std::array<unsigned char, kKeyBytes> wrap;
-  std::array<unsigned char, kKeyBytes> blind;
+namespace {
+
+using KeyBytes = std::array<unsigned char, kKeyBytes>;
+
+// The keys that are in use at one moment.
+struct Ring {
+  std::vector<KeyBytes> wrap;  // the first wraps, all open
+  KeyBytes blind{};
+
+  explicit Ring(const MasterKeys& keys) {
+    wrap.push_back(Derive(keys.master, "sankofa wrap v1"));
+    if (keys.next) wrap.push_back(Derive(*keys.next, "sankofa wrap v1"));
+    for (const std::string& key : keys.earlier) wrap.push_back(Derive(key, "sankofa wrap v1"));
+    std::string blind_key = BlindKeyOf(keys);
+    std::copy_n(Bytes(blind_key), kKeyBytes, blind.begin());
+    sodium_memzero(blind_key.data(), blind_key.size());
+  }
+  ~Ring() {
+    sodium_memzero(wrap.data(), wrap.size() * kKeyBytes);
+    sodium_memzero(blind.data(), blind.size());
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
 };
 
-Vault::Vault(std::string_view key)
-    : keys_(std::make_unique<Keys>(
-          Keys{Derive(key, "sankofa wrap v1"), Derive(key, "sankofa blind index v1")})) {}
+// Which file it is, and which of its contents: another after each WriteMasterKeys, and after a volume was changed.
+struct Stamp {
+  ino_t inode = 0;
+  off_t size = 0;
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+  bool operator==(const Stamp&) const = default;
+};
 
-Vault::~Vault() { sodium_memzero(keys_.get(), sizeof(Keys)); }
+Stamp StampOf(const std::string& file) {
+  struct stat info {};
+  if (file.empty() || ::stat(file.c_str(), &info) != 0) return {};
+  return {info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+}
+
+}  // namespace
+
+// The file is looked at again once a second, when it is needed, so that a key can be changed while the node works.
+struct Vault::Keys {
+  explicit Keys(const MasterKeys& keys) : Keys(keys, {}, {}) {}
+  // `seen` is from before the keys were read: what changed since is found.
+  Keys(const MasterKeys& keys, std::string from, const Stamp& seen)
+      : file(std::move(from)), stamp_(seen), ring_(std::make_shared<const Ring>(keys)) {}
+
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kLookEvery{1};
+
+  std::shared_ptr<const Ring> Current(bool look_now = false) {
+    const std::scoped_lock lock(mutex_);
+    const Clock::time_point now = Clock::now();
+    if (!file.empty() && (look_now || now >= next_look_)) {
+      next_look_ = now + kLookEvery;
+      if (const Stamp seen = StampOf(file); seen != stamp_) Load(seen);
+    }
+    return ring_;
+  }
+
+  const std::string file;  // empty: the keys stay as they are
+
+ private:
+  // A file that can't be read, or would make the index of names worthless, changes nothing.
+  void Load(const Stamp& seen) {
+    const auto keys = ReadMasterKeys(file);
+    if (!keys.ok()) return;
+    auto fresh = std::make_shared<const Ring>(*keys);
+    if (fresh->blind != ring_->blind) return;
+    ring_ = std::move(fresh);
+    stamp_ = seen;
+  }
+
+  std::mutex mutex_;
+  Stamp stamp_;
+  std::shared_ptr<const Ring> ring_;
+  Clock::time_point next_look_ = Clock::now() + kLookEvery;
+};
+
+Vault::Vault(std::string_view key) {
+  MasterKeys keys;
+  keys.master = std::string(key);
+  keys_ = std::make_unique<Keys>(keys);
+}
+
+Vault::~Vault() = default;
 
 absl::StatusOr<std::unique_ptr<Vault>> Vault::FromFile(const std::string& file) {
-  auto key = ReadKeyFile(file);
-  if (!key.ok()) return key.status();
-  auto vault = FromBytes(*key);
-  sodium_memzero(key->data(), key->size());
+  const Stamp seen = StampOf(file);
+  const auto keys = ReadMasterKeys(file);
+  if (!keys.ok()) return keys.status();
+  auto vault = FromBytes(keys->master);
+  if (vault.ok()) (*vault)->keys_ = std::make_unique<Keys>(*keys, file, seen);
   return vault;
 }
 
 absl::StatusOr<std::unique_ptr<Vault>> Vault::FromBase64(std::string_view text) {
-  auto key = ParseKey(text);
-  if (!key.ok()) return key.status();
-  auto vault = FromBytes(*key);
-  sodium_memzero(key->data(), key->size());
+  const auto keys = ParseMasterKeys(text);
+  if (!keys.ok()) return keys.status();
+  auto vault = FromBytes(keys->master);
+  if (vault.ok()) (*vault)->keys_ = std::make_unique<Keys>(*keys);
   return vault;
 }
 
@@ -80,22 +166,37 @@ std::string Vault::Wrap(std::string_view subject_id, const DataKey& key) const {
   std::string wrapped(kNonceBytes + kKeyBytes + crypto_aead_xchacha20poly1305_ietf_ABYTES, '\0');
   randombytes_buf(wrapped.data(), kNonceBytes);
   unsigned long long length = 0;  // NOLINT(google-runtime-int): libsodium's type
-  crypto_aead_xchacha20poly1305_ietf_encrypt(
-      Bytes(wrapped) + kNonceBytes, &length, Bytes(key.bytes()), key.bytes().size(),
-      Bytes(subject_id), subject_id.size(), nullptr, Bytes(wrapped), keys_->wrap.data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(Bytes(wrapped) + kNonceBytes, &length,
+                                             Bytes(key.bytes()), key.bytes().size(),
+                                             Bytes(subject_id), subject_id.size(), nullptr,
+                                             Bytes(wrapped), keys_->Current()->wrap.front().data());
   return wrapped;
 }
+
+namespace {
+
+// Opens with the first key that fits; what was tried with others is random bytes and is given to nobody.
+bool OpenWith(const Ring& ring, std::string_view subject_id, std::string_view wrapped,
+              std::string& key) {
+  return std::any_of(ring.wrap.begin(), ring.wrap.end(), [&](const KeyBytes& wrap) {
+    unsigned long long length = 0;  // NOLINT(google-runtime-int): libsodium's type
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(
+               Bytes(key), &length, nullptr, Bytes(wrapped) + kNonceBytes,
+               wrapped.size() - kNonceBytes, Bytes(subject_id), subject_id.size(), Bytes(wrapped),
+               wrap.data()) == 0;
+  });
+}
+
+}  // namespace
 
 absl::StatusOr<DataKey> Vault::Unwrap(std::string_view subject_id, std::string_view wrapped) const {
   if (wrapped.size() <= kNonceBytes + crypto_aead_xchacha20poly1305_ietf_ABYTES) {
     return absl::FailedPreconditionError("a wrapped key is too short");
   }
   std::string key(wrapped.size() - kNonceBytes - crypto_aead_xchacha20poly1305_ietf_ABYTES, '\0');
-  unsigned long long length = 0;  // NOLINT(google-runtime-int): libsodium's type
-  const int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(
-      Bytes(key), &length, nullptr, Bytes(wrapped) + kNonceBytes, wrapped.size() - kNonceBytes,
-      Bytes(subject_id), subject_id.size(), Bytes(wrapped), keys_->wrap.data());
-  if (failed != 0) {
+  // Another process may have wrapped it with a key that came into the file this moment.
+  if (!OpenWith(*keys_->Current(), subject_id, wrapped, key) &&
+      !OpenWith(*keys_->Current(/*look_now=*/true), subject_id, wrapped, key)) {
     return absl::FailedPreconditionError(
         "a subject's key does not open with this node's master key: was the master key changed?");
   }
@@ -107,8 +208,9 @@ std::string Vault::Blind(std::string_view label, std::string_view text) const {
   input.push_back('\0');
   input.append(text);
   std::string hash(crypto_generichash_BYTES, '\0');
-  crypto_generichash(Bytes(hash), hash.size(), Bytes(input), input.size(), keys_->blind.data(),
-                     keys_->blind.size());
+  const auto ring = keys_->Current();
+  crypto_generichash(Bytes(hash), hash.size(), Bytes(input), input.size(), ring->blind.data(),
+                     ring->blind.size());
   return absl::BytesToHexString(hash);
 }
 

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "sankofa/common/v1/common_reason.pb.h"
-#include "services/platform/rpc/files.h"
+#include "services/platform/rpc/certificates.h"
 #include "services/platform/rpc/library_logs.h"
 #include "services/platform/status/refuse.h"
 #include "services/platform/telemetry/trace.h"
@@ -67,16 +67,12 @@ std::string PathOf(const std::string& method) { return absl::StrCat("/", method)
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ChannelOptions& options) {
   AdoptLibraryLogs();
-  const auto ca = ReadFile(options.tls.ca);
-  const auto certificate = ReadFile(options.tls.certificate);
-  const auto key = ReadFile(options.tls.key);
-  for (const auto* read : {&ca, &certificate, &key}) {
-    if (!read->ok()) return read->status();
-  }
-  grpc::SslCredentialsOptions credentials;
-  credentials.pem_root_certs = *ca;
-  credentials.pem_private_key = *key;
-  credentials.pem_cert_chain = *certificate;
+  const auto certificates = CertificatesOf(options.tls);
+  if (!certificates.ok()) return certificates.status();
+  grpc::experimental::TlsChannelCredentialsOptions credentials;
+  credentials.set_certificate_provider(*certificates);
+  credentials.watch_root_certs();
+  credentials.watch_identity_key_cert_pairs();
   grpc::ChannelArguments arguments;
   arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetMaxReceiveMessageSize(kResponseBytesMax);
@@ -88,8 +84,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ChannelOptions& opt
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   if (!options.server_name.empty()) arguments.SetSslTargetNameOverride(options.server_name);
-  return std::make_unique<Client>(grpc::CreateCustomChannel(
-      absl::StrCat("dns:///", options.address), grpc::SslCredentials(credentials), arguments));
+  return std::make_unique<Client>(
+      grpc::CreateCustomChannel(absl::StrCat("dns:///", options.address),
+                                grpc::experimental::TlsCredentials(credentials), arguments));
 }
 
 Client::Client(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {}

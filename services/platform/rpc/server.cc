@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/rpc/calls.h"
-#include "services/platform/rpc/files.h"
+#include "services/platform/rpc/certificates.h"
 #include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/health/health.h"
 #include "services/platform/rpc/identity/token.h"
@@ -73,18 +73,14 @@ class WithoutPlugins final : public grpc::ServerBuilderOption {
 };
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsOf(const TlsFiles& files) {
-  const auto ca = ReadFile(files.ca);
-  const auto certificate = ReadFile(files.certificate);
-  const auto key = ReadFile(files.key);
-  for (const auto* read : {&ca, &certificate, &key}) {
-    if (!read->ok()) return read->status();
-  }
+  const auto certificates = CertificatesOf(files);
+  if (!certificates.ok()) return certificates.status();
   // gRPC speaks TLS 1.2 and 1.3 and nothing before.
-  grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = *ca;
-  options.pem_key_cert_pairs.push_back({*key, *certificate});
-  return grpc::SslServerCredentials(options);
+  grpc::experimental::TlsServerCredentialsOptions options(*certificates);
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return grpc::experimental::TlsServerCredentials(options);
 }
 
 void SetCommon(grpc::ServerBuilder& builder) {

@@ -11,6 +11,7 @@
 #include "sankofa/common/v1/access_log.pb.h"
 #include "sankofa/common/v1/common_reason.pb.h"
 #include "sankofa/common/v1/node_service.pb.h"
+#include "services/platform/crypto/master_keys.h"
 #include "services/platform/postgres/journal.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/time/time.h"
@@ -280,6 +281,13 @@ absl::StatusOr<common::v1::RunDeadlinesResponse> RunDeadlines(
   return response;
 }
 
+// As the file says now; the vault goes by it within a second. None where it can't be read: the vault keeps what it has.
+std::vector<std::string> MasterKeyNames(const config::Crypto& crypto) {
+  const auto keys = crypto.master_key.empty() ? crypto::ReadMasterKeys(crypto.master_key_file)
+                                              : crypto::ParseMasterKeys(crypto.master_key);
+  return keys.ok() ? crypto::KeyNames(*keys) : std::vector<std::string>();
+}
+
 absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
     Runtime& runtime, rpc::QueryCall& call,
     const common::v1::GetServiceStatusRequest& /*request*/) {
@@ -329,6 +337,9 @@ absl::StatusOr<common::v1::ServiceStatus> GetServiceStatus(
   }
   status.set_version(kVersion);
   *status.mutable_machine_time() = time::ToTimestamp(absl::Now());
+  for (const std::string& name : MasterKeyNames(runtime.config().crypto)) {
+    status.add_master_keys(name);
+  }
   return status;
 }
 

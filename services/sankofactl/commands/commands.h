@@ -16,6 +16,7 @@ void AddDeadLetters(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);
 void AddStatus(CLI::App& app, Session& session);    // and `deadlines run`, `view rebuild`
 void AddPartners(CLI::App& app, Session& session);  // and `agreements`, `refusals`, `digests` …
+void AddRotate(CLI::App& app, Session& session);
 void AddConformance(CLI::App& app, Session& session);
 
 // `--service`, once or several times, of those that this client knows; none means all.

@@ -3,7 +3,6 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -22,38 +21,17 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "services/sankofactl/output/table.h"
+#include "services/sankofactl/pem.h"
 
 namespace sankofa::ctl {
 namespace {
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>>;
 using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 
 constexpr std::size_t kNameBytes = 256;
-
-Certificate ReadCertificate(const std::string& file) {
-  const Bio bio(BIO_new_file(file.c_str(), "r"));
-  return Certificate(bio == nullptr ? nullptr
-                                    : PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-}
-
-Key ReadKey(const std::string& file) {
-  const Bio bio(BIO_new_file(file.c_str(), "r"));
-  return Key(bio == nullptr ? nullptr
-                            : PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-}
 
 absl::Time ToTime(const ASN1_TIME* asn1) {
   std::tm tm{};

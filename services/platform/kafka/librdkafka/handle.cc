@@ -1,5 +1,7 @@
 #include "services/platform/kafka/librdkafka/handle.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -16,6 +18,19 @@ namespace {
 constexpr absl::Duration kProbeInterval = absl::Seconds(1);
 constexpr int kProbeTimeoutMs = 200;
 constexpr std::size_t kErrorBytes = 512;
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
+
+// Changes with each of the certificate's files; empty where one of them is not there.
+std::string StampOf(const ClientOptions& client) {
+  std::string stamp;
+  for (const std::string& file : {client.ca, client.certificate, client.key}) {
+    struct stat found {};
+    if (::stat(file.c_str(), &found) != 0) return {};
+    absl::StrAppend(&stamp, found.st_ino, ".", found.st_size, ".", found.st_mtim.tv_sec, ".",
+                    found.st_mtim.tv_nsec, ";");
+  }
+  return stamp;
+}
 
 void LogLine(const rd_kafka_t* /*rk*/, int level, const char* facility, const char* text) {
   // What matters comes through the error callback, once. The lines repeat it for as long as a broker is away.
@@ -155,6 +170,12 @@ void HealthBoard::Reached() {
   last_reason_.clear();
 }
 
+void HealthBoard::OnRenewed() {
+  const std::lock_guard lock(mutex_);
+  connection_ = absl::AbortedError(
+      absl::StrCat("the certificate ", certificate_, " was renewed, and a new client reads it"));
+}
+
 void HealthBoard::OnAccess(const std::string& name, const absl::Status& status) {
   const std::lock_guard lock(mutex_);
   if (status.ok()) {
@@ -228,6 +249,7 @@ absl::StatusOr<Conf> Handle::CommonConf() {
 }
 
 absl::Status Handle::New(rd_kafka_type_t type, Conf conf) {
+  opened_with_ = StampOf(client_);
   std::array<char, kErrorBytes> error{};
   rk_ = rd_kafka_new(type, conf.get(), error.data(), error.size());
   if (rk_ == nullptr) {
@@ -241,9 +263,19 @@ absl::Status Handle::New(rd_kafka_type_t type, Conf conf) {
   return absl::OkStatus();
 }
 
+void Handle::LookForRenewal(absl::Time now) {
+  if (client_.certificate.empty() || now < next_look_) return;
+  next_look_ = now + kLookInterval;
+  const std::string stamp = StampOf(client_);
+  // They are several files: all have to be there, and to have come to rest.
+  if (stamp != opened_with_ && !stamp.empty() && stamp == renewed_) health_.OnRenewed();
+  renewed_ = stamp;
+}
+
 void Handle::ProbeIfUnwell() {
-  if (health_.Get().ok()) return;
   const absl::Time now = absl::Now();
+  LookForRenewal(now);
+  if (health_.Get().ok()) return;
   if (now < next_probe_) return;
   const rd_kafka_metadata_t* metadata = nullptr;
   if (rd_kafka_metadata(rk_, /*all_topics=*/0, nullptr, &metadata, kProbeTimeoutMs) ==

@@ -52,6 +52,8 @@ class HealthBoard {
   void OnError(rd_kafka_resp_err_t code, std::string_view reason);
   // Something came back from a broker: the connection is good.
   void Reached();
+  // Its certificate was renewed. Stays so: the client goes on with the old one until its owner opens another.
+  void OnRenewed();
   // An answer about a topic or a group: denied, or (OK) not.
   void OnAccess(const std::string& name, const absl::Status& status);
   [[nodiscard]] absl::Status Get() const;
@@ -83,7 +85,8 @@ class Handle {
   [[nodiscard]] static absl::Status Set(rd_kafka_conf_t* conf, const std::string& name,
                                         const std::string& value);
   [[nodiscard]] absl::Status New(rd_kafka_type_t type, Conf conf);
-  // Asks the brokers now and then whether all is well again, where it was not: librdkafka does not say so by itself.
+  // Asks the brokers now and then whether all is well again, where it was not: librdkafka does not say so by itself. And
+  // looks whether the certificate's files are other ones: librdkafka has read them once and for all.
   void ProbeIfUnwell();
   // The next failure that a test planned.
   [[nodiscard]] absl::Status NextFault(Operation operation) const;
@@ -93,7 +96,12 @@ class Handle {
   rd_kafka_t* rk_ = nullptr;  // destroyed by the subclass, which knows how
 
  private:
+  void LookForRenewal(absl::Time now);
+
   absl::Time next_probe_ = absl::InfinitePast();
+  absl::Time next_look_ = absl::InfinitePast();
+  std::string opened_with_;  // the files' stamp
+  std::string renewed_;      // another stamp, seen once
 };
 
 }  // namespace sankofa::kafka::librdkafka
