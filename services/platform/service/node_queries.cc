@@ -13,6 +13,7 @@
 #include "sankofa/common/v1/node_service.pb.h"
 #include "services/platform/crypto/master_keys.h"
 #include "services/platform/postgres/journal.h"
+#include "services/platform/service/letters.h"
 #include "services/platform/service/runtime.h"
 #include "services/platform/time/time.h"
 
@@ -216,7 +217,6 @@ absl::Status CloseLetter(rpc::QueryCall& call, std::int64_t id, const char* stat
       .status();
 }
 
-// The letter's commands once more, with the request ids that they had: what took effect then is not done again.
 absl::StatusOr<common::v1::DeadLetterResult> ReplayDeadLetter(
     Runtime& runtime, rpc::QueryCall& call, const common::v1::ReplayDeadLetterRequest& request) {
   auto rows = call.Sql(
@@ -238,18 +238,9 @@ absl::StatusOr<common::v1::DeadLetterResult> ReplayDeadLetter(
                .traceparent = std::string(rows->text(0, 8))},
       .event_type = std::string(rows->text(0, 5)),
       .payload = rows->bytes(0, 6)};
-  engine::Calls commands = std::move(runtime.call_source().CallsOf({&event, 1}).front());
-  if (!commands.ok()) {
-    result.set_reason(status::ReasonOf(commands.status()));
+  if (auto applied = ApplyAgain(runtime, event, call.deadline()); !applied.ok()) {
+    result.set_reason(status::ReasonOf(applied));
     return result;
-  }
-  for (engine::CommandCall& command : *commands) {
-    command.deadline = call.deadline();
-    const auto outcome = runtime.executor().Run(command);
-    if (!outcome.ok()) {
-      result.set_reason(status::ReasonOf(outcome.status()));
-      return result;
-    }
   }
   if (auto closed = CloseLetter(call, request.id(), "replayed", ""); !closed.ok()) return closed;
   result.set_state("replayed");

@@ -13,6 +13,7 @@
 #include "services/platform/postgres/migrate.h"
 #include "services/platform/service/gathered_calls.h"
 #include "services/platform/service/held_sink.h"
+#include "services/platform/service/letters.h"
 #include "services/platform/service/measures.h"
 #include "services/platform/service/node_queries.h"
 #include "services/platform/service/query_call.h"
@@ -482,6 +483,7 @@ void Runtime::Tend() {
                                           "Events put aside that an operator has to look at.",
                                           {{"service", definition_.name}});
   Measures measures(*this);
+  LateKnown late_known(*this);
   std::unique_lock lock(tend_mutex_);
   while (!stopping_) {
     tend_wake_.wait_for(lock, absl::ToChronoMilliseconds(kTendInterval),
@@ -498,6 +500,7 @@ void Runtime::Tend() {
         const auto letters = postgres::Journal(**connection, definition_.name).CountDeadLetters();
         if (letters.ok()) dead_waiting.Set(static_cast<double>(*letters));
       }
+      late_known.ApplyIfDue();
       if (absl::Now() >= next_maintenance) {
         if (auto maintained = MaintainPartitions(); !maintained.ok()) {
           telemetry::Error(
