@@ -18,7 +18,7 @@ from node_client import SERVICES
 from play import Player
 from scenario import load
 
-NAME, BASE_PORT = "st-doctor", 10300
+NAME, BASE_PORT = "st-doctor", 12000
 SECONDS = 120
 OPERATOR = {"operator": {"subject": "operator-1", "organisation": "minrex", "roles": ["node_operator"]}}
 

@@ -21,7 +21,7 @@ from node_client import SERVICES, Node, Refused, read
 from play import Player
 from scenario import load
 
-NAME, BASE_PORT = "st-rotate", 10300
+NAME, BASE_PORT = "st-rotate", 12100
 SECONDS = 120
 OPERATOR = {"operator": {"subject": "operator-1", "organisation": "minrex", "roles": ["node_operator"]}}
 

@@ -21,7 +21,7 @@ from play import Player
 from scenario import approved, cents, load, to_francs
 from serve import Services
 
-NAME, BASE_PORT = "st-upgrade", 10300
+NAME, BASE_PORT = "st-upgrade", 12200
 OLDER = os.environ.get("SANKOFA_OLDER_BINARY", TESTED_BINARY)
 PROJECTS = ("p02", "p04")
 SECONDS = 120
