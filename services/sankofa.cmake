@@ -23,7 +23,7 @@ set(SANKOFA_GENERATED ${CMAKE_BINARY_DIR}/generated)
 
 # One precompiled header for all targets: what nearly every file includes. Generated code has another one of the same
 # content, because it is built without sanitizers, and tests one with GoogleTest in it.
-file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
 function(sankofa_precompiled name)
   add_library(${name} STATIC ${CMAKE_BINARY_DIR}/pch.cc)
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf absl::status absl::statusor absl::strings absl::time

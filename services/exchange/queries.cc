@@ -41,9 +41,9 @@ v1::OwnIdentity IdentityOf(const QueryAccess& access) {
   identity.set_country(access.country);
   identity.set_format(kFeedFormat);
   v1::PartnerKey& key = *identity.mutable_key();
-  key.set_key_id(crypto::KeyIdOf(access.verification_key));
-  key.set_verification_key(access.verification_key);
-  key.set_sealing_key(access.sealing_key);
+  key.set_verification_key(access.verification_key());
+  key.set_key_id(crypto::KeyIdOf(key.verification_key()));
+  key.set_sealing_key(access.sealing_key());
   return identity;
 }
 

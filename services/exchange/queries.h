@@ -14,8 +14,9 @@ namespace sankofa::exchange {
 struct QueryAccess {
   std::string node;
   std::string country;
-  std::string verification_key;  // 64 hex digits
-  std::string sealing_key;       // empty where the node has none
+  // 64 hex digits each, as they are now; the second is empty where the node has none.
+  std::function<std::string()> verification_key;
+  std::function<std::string()> sealing_key;
   std::function<std::vector<HealthSource*>()> health;
 };
 

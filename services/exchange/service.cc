@@ -30,11 +30,14 @@ PartnersPart& PartOf(const service::Runtime& runtime) {
 }
 
 QueryAccess AccessOf(const service::Runtime& runtime) {
-  const crypto::SealingKey* sealing_key = runtime.sealing_key();
   return {.node = runtime.config().node.id,
           .country = runtime.config().node.country,
-          .verification_key = runtime.signer().public_key(),
-          .sealing_key = sealing_key == nullptr ? std::string() : sealing_key->public_key(),
+          .verification_key = [&runtime] { return runtime.signer().public_key(); },
+          .sealing_key =
+              [&runtime] {
+                const crypto::SealingKey* key = runtime.sealing_key();
+                return key == nullptr ? std::string() : key->public_key();
+              },
           .health = [&runtime] { return runtime.parts<HealthSource>(); }};
 }
 

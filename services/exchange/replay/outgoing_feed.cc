@@ -162,8 +162,9 @@ absl::StatusOr<OutgoingFeed::Page> OutgoingFeed::Give(const FeedReader& reader, 
     message.set_key_id(appended.key_id());
     message.set_signature(appended.signature());
     if (appended.key_id() != own_key) {
-      message.set_key_id(own_key);
-      message.set_signature(signer_.Sign(kFeedLabel, appended.event()));
+      const auto made = signer_.SignNamed(kFeedLabel, appended.event());
+      message.set_key_id(crypto::KeyIdOf(made.public_key));
+      message.set_signature(made.signature);
     }
     if (!appended.sealed().empty()) {
       const auto passes = gate.LetsPass(appended, event);

@@ -2,12 +2,16 @@
 
 #include <sodium.h>
 
-#include <array>
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/platform/crypto/hex.h"
+#include "services/platform/crypto/live_file.h"
 #include "services/platform/crypto/secret_file.h"
 #include "services/platform/status/check.h"
 
@@ -23,30 +27,63 @@ unsigned char* Bytes(std::string& text) { return reinterpret_cast<unsigned char*
 
 void Init() { status::Check(sodium_init() >= 0, "libsodium can't be initialised"); }
 
-}  // namespace
+// The keys of a file; the first is the node's, the others open too.
+struct Ring {
+  struct One {
+    std::string secret;
+    std::string public_key;
+  };
+  std::vector<One> keys;
 
-absl::StatusOr<std::unique_ptr<SealingKey>> SealingKey::FromFile(const std::string& file) {
+  Ring() = default;
+  ~Ring() {
+    for (One& one : keys) sodium_memzero(one.secret.data(), one.secret.size());
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  void Add(std::string_view secret) {
+    One one{std::string(secret), std::string(crypto_box_PUBLICKEYBYTES, '\0')};
+    crypto_scalarmult_base(Bytes(one.public_key), Bytes(one.secret));
+    keys.push_back(std::move(one));
+  }
+};
+
+absl::StatusOr<std::shared_ptr<const Ring>> ReadRing(const std::string& file) {
   auto text = ReadSecretText(file);
   if (!text.ok()) return text.status();
-  std::unique_ptr<SealingKey> key;
+  auto ring = std::make_shared<Ring>();
   for (const auto line : absl::StrSplit(*text, '\n', absl::SkipWhitespace())) {
     auto secret = ParseKey({line.data(), line.size()});
     if (!secret.ok()) {
       return absl::FailedPreconditionError(
           absl::StrCat(file, " does not hold 32 bytes in base64, or several such lines"));
     }
-    if (key == nullptr) {
-      auto first = FromSecret(*secret);
-      if (!first.ok()) return first.status();
-      key = *std::move(first);
-    } else {
-      key->secret_key_.append(*secret);
-    }
+    ring->Add(*secret);
     sodium_memzero(secret->data(), secret->size());
   }
   sodium_memzero(text->data(), text->size());
-  if (key == nullptr) return absl::FailedPreconditionError(absl::StrCat(file, " holds no key"));
-  return key;
+  if (ring->keys.empty()) return absl::FailedPreconditionError(absl::StrCat(file, " holds no key"));
+  return ring;
+}
+
+}  // namespace
+
+struct SealingKey::Keys : LiveFile<Ring> {
+  using LiveFile<Ring>::LiveFile;
+};
+
+SealingKey::SealingKey(std::unique_ptr<Keys> keys) : keys_(std::move(keys)) {}
+SealingKey::~SealingKey() = default;
+
+absl::StatusOr<std::unique_ptr<SealingKey>> SealingKey::FromFile(const std::string& file) {
+  Init();
+  const FileStamp seen = StampOf(file);
+  auto ring = ReadRing(file);
+  if (!ring.ok()) return ring.status();
+  const auto read = [file](const auto& /*before*/) { return ReadRing(file).value_or(nullptr); };
+  return std::unique_ptr<SealingKey>(
+      new SealingKey(std::make_unique<Keys>(file, seen, *std::move(ring), read)));
 }
 
 absl::StatusOr<std::unique_ptr<SealingKey>> SealingKey::FromSecret(std::string_view secret) {
@@ -54,27 +91,26 @@ absl::StatusOr<std::unique_ptr<SealingKey>> SealingKey::FromSecret(std::string_v
   if (secret.size() != crypto_box_SECRETKEYBYTES) {
     return absl::InvalidArgumentError("a sealing key has 32 bytes");
   }
-  std::unique_ptr<SealingKey> key(new SealingKey());
-  key->secret_key_ = std::string(secret);
-  std::string public_key(crypto_box_PUBLICKEYBYTES, '\0');
-  crypto_scalarmult_base(Bytes(public_key), Bytes(key->secret_key_));
-  key->public_key_ = absl::BytesToHexString(public_key);
-  return key;
+  auto ring = std::make_shared<Ring>();
+  ring->Add(secret);
+  return std::unique_ptr<SealingKey>(new SealingKey(std::make_unique<Keys>(std::move(ring))));
 }
 
-SealingKey::~SealingKey() { sodium_memzero(secret_key_.data(), secret_key_.size()); }
+std::string SealingKey::public_key() const {
+  return absl::BytesToHexString(keys_->Current()->keys.front().public_key);
+}
 
 absl::StatusOr<std::string> SealingKey::Open(std::string_view box) const {
   if (box.size() < crypto_box_SEALBYTES) return absl::InvalidArgumentError("not a sealed box");
   std::string bytes(box.size() - crypto_box_SEALBYTES, '\0');
-  for (std::size_t at = 0; at < secret_key_.size(); at += crypto_box_SECRETKEYBYTES) {
-    const unsigned char* secret = Bytes(secret_key_) + at;
-    std::array<unsigned char, crypto_box_PUBLICKEYBYTES> public_key{};
-    crypto_scalarmult_base(public_key.data(), secret);
-    if (crypto_box_seal_open(Bytes(bytes), Bytes(box), box.size(), public_key.data(), secret) ==
-        0) {
-      return bytes;
-    }
+  const auto opens = [&](const Ring::One& one) {
+    return crypto_box_seal_open(Bytes(bytes), Bytes(box), box.size(), Bytes(one.public_key),
+                                Bytes(one.secret)) == 0;
+  };
+  // A partner may have sealed for a key that came into the file this moment.
+  for (const bool look_now : {false, true}) {
+    const auto ring = keys_->Current(look_now);
+    if (std::any_of(ring->keys.begin(), ring->keys.end(), opens)) return bytes;
   }
   return absl::InvalidArgumentError("the sealed box was altered or made for another key");
 }

@@ -14,7 +14,8 @@ namespace sankofa::crypto {
 // How much longer a box is than what is in it.
 inline constexpr std::size_t kBoxOverheadBytes = 48;
 
-// The node's secret key for opening boxes. Thread-safe. Wiped at its end.
+// The node's secret key for opening boxes. One that comes from a file is read again within a second after the file
+// changed. Thread-safe. Wiped at its end.
 class SealingKey {
  public:
   // `file` holds 32 bytes in base64; while the key is being changed, others in further lines, which open too. Refused where
@@ -28,14 +29,14 @@ class SealingKey {
   SealingKey& operator=(const SealingKey&) = delete;
 
   // 64 hex digits: of the first.
-  [[nodiscard]] const std::string& public_key() const { return public_key_; }
+  [[nodiscard]] std::string public_key() const;
   // What is in the box. INVALID_ARGUMENT for a box that was made for another key, altered, or is none.
   [[nodiscard]] absl::StatusOr<std::string> Open(std::string_view box) const;
 
  private:
-  SealingKey() = default;
-  std::string secret_key_;
-  std::string public_key_;
+  struct Keys;
+  explicit SealingKey(std::unique_ptr<Keys> keys);
+  std::unique_ptr<Keys> keys_;
 };
 
 // A box with `bytes` for the holder of `public_key` (64 hex digits). INVALID_ARGUMENT for a key that is none.

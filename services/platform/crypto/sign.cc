@@ -2,8 +2,12 @@
 
 #include <sodium.h>
 
+#include <memory>
+#include <utility>
+
 #include "absl/strings/escaping.h"
 #include "services/platform/crypto/hex.h"
+#include "services/platform/crypto/live_file.h"
 #include "services/platform/crypto/secret_file.h"
 #include "services/platform/status/check.h"
 
@@ -22,38 +26,79 @@ std::string Labelled(std::string_view label, std::string_view text) {
   return both;
 }
 
-}  // namespace
+// A secret key and its public half.
+struct Pair {
+  std::string secret;
+  std::string public_key;  // hex
 
-absl::StatusOr<std::unique_ptr<Signer>> Signer::FromFile(const std::string& file) {
-  auto seed = ReadKeyFile(file);
-  if (!seed.ok()) return seed.status();
-  auto signer = FromSeed(*seed);
-  sodium_memzero(seed->data(), seed->size());
-  return signer;
-}
+  explicit Pair(std::string_view seed) : secret(crypto_sign_SECRETKEYBYTES, '\0') {
+    std::string bytes(crypto_sign_PUBLICKEYBYTES, '\0');
+    crypto_sign_seed_keypair(Bytes(bytes), Bytes(secret), Bytes(seed));
+    public_key = absl::BytesToHexString(bytes);
+  }
+  ~Pair() { sodium_memzero(secret.data(), secret.size()); }
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+};
 
-absl::StatusOr<std::unique_ptr<Signer>> Signer::FromSeed(std::string_view seed) {
+absl::StatusOr<std::shared_ptr<const Pair>> PairOf(std::string_view seed) {
   status::Check(sodium_init() >= 0, "libsodium can't be initialised");
   if (seed.size() != crypto_sign_SEEDBYTES) {
     return absl::InvalidArgumentError("a signing key's seed has 32 bytes");
   }
-  std::unique_ptr<Signer> signer(new Signer());
-  std::string public_key(crypto_sign_PUBLICKEYBYTES, '\0');
-  signer->secret_key_.resize(crypto_sign_SECRETKEYBYTES);
-  crypto_sign_seed_keypair(Bytes(public_key), Bytes(signer->secret_key_), Bytes(seed));
-  signer->public_key_ = absl::BytesToHexString(public_key);
-  return signer;
+  return std::make_shared<const Pair>(seed);
 }
 
-Signer::~Signer() { sodium_memzero(secret_key_.data(), secret_key_.size()); }
+absl::StatusOr<std::shared_ptr<const Pair>> ReadPair(const std::string& file) {
+  auto seed = ReadKeyFile(file);
+  if (!seed.ok()) return seed.status();
+  auto pair = PairOf(*seed);
+  sodium_memzero(seed->data(), seed->size());
+  return pair;
+}
 
-std::string Signer::Sign(std::string_view label, std::string_view text) const {
+std::string SignWith(const Pair& pair, std::string_view label, std::string_view text) {
   const std::string message = Labelled(label, text);
   std::string signature(crypto_sign_BYTES, '\0');
   crypto_sign_detached(Bytes(signature), nullptr, Bytes(message), message.size(),
-                       Bytes(secret_key_));
+                       Bytes(pair.secret));
   return signature;
 }
+
+}  // namespace
+
+struct Signer::Keys : LiveFile<Pair> {
+  using LiveFile<Pair>::LiveFile;
+};
+
+Signer::Signer(std::unique_ptr<Keys> keys) : keys_(std::move(keys)) {}
+Signer::~Signer() = default;
+
+absl::StatusOr<std::unique_ptr<Signer>> Signer::FromFile(const std::string& file) {
+  const FileStamp seen = StampOf(file);
+  auto pair = ReadPair(file);
+  if (!pair.ok()) return pair.status();
+  const auto read = [file](const auto& /*before*/) { return ReadPair(file).value_or(nullptr); };
+  return std::unique_ptr<Signer>(
+      new Signer(std::make_unique<Keys>(file, seen, *std::move(pair), read)));
+}
+
+absl::StatusOr<std::unique_ptr<Signer>> Signer::FromSeed(std::string_view seed) {
+  auto pair = PairOf(seed);
+  if (!pair.ok()) return pair.status();
+  return std::unique_ptr<Signer>(new Signer(std::make_unique<Keys>(*std::move(pair))));
+}
+
+std::string Signer::Sign(std::string_view label, std::string_view text) const {
+  return SignWith(*keys_->Current(), label, text);
+}
+
+Signer::Signed Signer::SignNamed(std::string_view label, std::string_view text) const {
+  const auto pair = keys_->Current();
+  return {SignWith(*pair, label, text), pair->public_key};
+}
+
+std::string Signer::public_key() const { return keys_->Current()->public_key; }
 
 bool Verifies(std::string_view public_key, std::string_view label, std::string_view text,
               std::string_view signature) {

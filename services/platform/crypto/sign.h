@@ -10,7 +10,8 @@
 // one made for minutes can't be passed off as one made for something else.
 namespace sankofa::crypto {
 
-// The node's signing key. Deterministic: the same text has the same signature. Thread-safe.
+// The node's signing key. Deterministic: the same text has the same signature. One that comes from a file is read again
+// within a second after the file changed. Thread-safe.
 class Signer {
  public:
   // `file` holds a seed of 32 bytes in base64. Refused where others than the owner can read it.
@@ -22,13 +23,19 @@ class Signer {
 
   // 64 bytes over `label`, a zero byte and `text`.
   [[nodiscard]] std::string Sign(std::string_view label, std::string_view text) const;
-  // 64 hex digits.
-  [[nodiscard]] const std::string& public_key() const { return public_key_; }
+  // The same, with the key that made it: the next call may have another.
+  struct Signed {
+    std::string signature;
+    std::string public_key;  // 64 hex digits
+  };
+  [[nodiscard]] Signed SignNamed(std::string_view label, std::string_view text) const;
+  // 64 hex digits: of the key that signs now.
+  [[nodiscard]] std::string public_key() const;
 
  private:
-  Signer() = default;
-  std::string secret_key_;
-  std::string public_key_;
+  struct Keys;
+  explicit Signer(std::unique_ptr<Keys> keys);
+  std::unique_ptr<Keys> keys_;
 };
 
 // Whether `signature` was made over `label` and `text` with the secret half of `public_key` (hex). False for anything

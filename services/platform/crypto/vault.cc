@@ -1,17 +1,15 @@
 #include "services/platform/crypto/vault.h"
 
 #include <sodium.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "services/platform/crypto/live_file.h"
 #include "services/platform/crypto/master_keys.h"
 #include "services/platform/status/check.h"
 #include "services/platform/status/text.h"
@@ -67,60 +65,24 @@ struct Ring {
   Ring& operator=(const Ring&) = delete;
 };
 
-// Which file it is, and which of its contents: another after each WriteMasterKeys, and after a volume was changed.
-struct Stamp {
-  ino_t inode = 0;
-  off_t size = 0;
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-  bool operator==(const Stamp&) const = default;
-};
-
-Stamp StampOf(const std::string& file) {
-  struct stat info {};
-  if (file.empty() || ::stat(file.c_str(), &info) != 0) return {};
-  return {info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+// A file that would make the index of names worthless is not for this node.
+std::shared_ptr<const Ring> ReadRing(const std::string& file,
+                                     const std::shared_ptr<const Ring>& before) {
+  const auto keys = ReadMasterKeys(file);
+  if (!keys.ok()) return nullptr;
+  auto fresh = std::make_shared<const Ring>(*keys);
+  return fresh->blind == before->blind ? fresh : nullptr;
 }
 
 }  // namespace
 
-// The file is looked at again once a second, when it is needed, so that a key can be changed while the node works.
 struct Vault::Keys {
-  explicit Keys(const MasterKeys& keys) : Keys(keys, {}, {}) {}
-  // `seen` is from before the keys were read: what changed since is found.
-  Keys(const MasterKeys& keys, std::string from, const Stamp& seen)
-      : file(std::move(from)), stamp_(seen), ring_(std::make_shared<const Ring>(keys)) {}
+  explicit Keys(const MasterKeys& keys) : live(std::make_shared<const Ring>(keys)) {}
+  Keys(const MasterKeys& keys, const std::string& file, const FileStamp& seen)
+      : live(file, seen, std::make_shared<const Ring>(keys),
+             [file](const auto& before) { return ReadRing(file, before); }) {}
 
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kLookEvery{1};
-
-  std::shared_ptr<const Ring> Current(bool look_now = false) {
-    const std::scoped_lock lock(mutex_);
-    const Clock::time_point now = Clock::now();
-    if (!file.empty() && (look_now || now >= next_look_)) {
-      next_look_ = now + kLookEvery;
-      if (const Stamp seen = StampOf(file); seen != stamp_) Load(seen);
-    }
-    return ring_;
-  }
-
-  const std::string file;  // empty: the keys stay as they are
-
- private:
-  // A file that can't be read, or would make the index of names worthless, changes nothing.
-  void Load(const Stamp& seen) {
-    const auto keys = ReadMasterKeys(file);
-    if (!keys.ok()) return;
-    auto fresh = std::make_shared<const Ring>(*keys);
-    if (fresh->blind != ring_->blind) return;
-    ring_ = std::move(fresh);
-    stamp_ = seen;
-  }
-
-  std::mutex mutex_;
-  Stamp stamp_;
-  std::shared_ptr<const Ring> ring_;
-  Clock::time_point next_look_ = Clock::now() + kLookEvery;
+  LiveFile<Ring> live;
 };
 
 Vault::Vault(std::string_view key) {
@@ -132,7 +94,7 @@ Vault::Vault(std::string_view key) {
 Vault::~Vault() = default;
 
 absl::StatusOr<std::unique_ptr<Vault>> Vault::FromFile(const std::string& file) {
-  const Stamp seen = StampOf(file);
+  const FileStamp seen = StampOf(file);
   const auto keys = ReadMasterKeys(file);
   if (!keys.ok()) return keys.status();
   auto vault = FromBytes(keys->master);
@@ -166,10 +128,10 @@ std::string Vault::Wrap(std::string_view subject_id, const DataKey& key) const {
   std::string wrapped(kNonceBytes + kKeyBytes + crypto_aead_xchacha20poly1305_ietf_ABYTES, '\0');
   randombytes_buf(wrapped.data(), kNonceBytes);
   unsigned long long length = 0;  // NOLINT(google-runtime-int): libsodium's type
-  crypto_aead_xchacha20poly1305_ietf_encrypt(Bytes(wrapped) + kNonceBytes, &length,
-                                             Bytes(key.bytes()), key.bytes().size(),
-                                             Bytes(subject_id), subject_id.size(), nullptr,
-                                             Bytes(wrapped), keys_->Current()->wrap.front().data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(
+      Bytes(wrapped) + kNonceBytes, &length, Bytes(key.bytes()), key.bytes().size(),
+      Bytes(subject_id), subject_id.size(), nullptr, Bytes(wrapped),
+      keys_->live.Current()->wrap.front().data());
   return wrapped;
 }
 
@@ -195,8 +157,8 @@ absl::StatusOr<DataKey> Vault::Unwrap(std::string_view subject_id, std::string_v
   }
   std::string key(wrapped.size() - kNonceBytes - crypto_aead_xchacha20poly1305_ietf_ABYTES, '\0');
   // Another process may have wrapped it with a key that came into the file this moment.
-  if (!OpenWith(*keys_->Current(), subject_id, wrapped, key) &&
-      !OpenWith(*keys_->Current(/*look_now=*/true), subject_id, wrapped, key)) {
+  if (!OpenWith(*keys_->live.Current(), subject_id, wrapped, key) &&
+      !OpenWith(*keys_->live.Current(/*look_now=*/true), subject_id, wrapped, key)) {
     return absl::FailedPreconditionError(
         "a subject's key does not open with this node's master key: was the master key changed?");
   }
@@ -208,7 +170,7 @@ std::string Vault::Blind(std::string_view label, std::string_view text) const {
   input.push_back('\0');
   input.append(text);
   std::string hash(crypto_generichash_BYTES, '\0');
-  const auto ring = keys_->Current();
+  const auto ring = keys_->live.Current();
   crypto_generichash(Bytes(hash), hash.size(), Bytes(input), input.size(), ring->blind.data(),
                      ring->blind.size());
   return absl::BytesToHexString(hash);

@@ -295,7 +295,8 @@ Context Batch::ContextOf(const Item& item) {
   };
   if (options_.signer != nullptr) {
     context.sign = [signer = options_.signer](std::string_view label, std::string_view text) {
-      return Signature{signer->Sign(label, text), signer->public_key()};
+      auto made = signer->SignNamed(label, text);
+      return Signature{std::move(made.signature), std::move(made.public_key)};
     };
   }
   context.facts = item.call.facts;

@@ -369,8 +369,7 @@ void PrintPair(Session& session, const std::string& step, const PublicPair& pair
   session.out() << step << ": key " << pair.key_id << "\n";
   if (step != "prepared") return;
   session.out() << "Each partner's operator compares that name by telephone, and runs:\n"
-                << "  sankofactl call AddPartnerKey '" << request.Line() << "'\n"
-                << "Restart exchange before, so that it opens what is sealed for the next key.\n";
+                << "  sankofactl call AddPartnerKey '" << request.Line() << "'\n";
 }
 
 // The active partners with a node of their own that nobody has spoken for.
@@ -394,6 +393,24 @@ absl::StatusOr<std::vector<std::string>> Unconfirmed(Session& session,
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty());
   return missing;
+}
+
+// Until exchange shows the key.
+absl::Status AwaitIdentity(Session& session, const std::string& key_id) {
+  const absl::Time end = absl::Now() + kTakenWithin;
+  while (true) {
+    exchange::v1::OwnIdentity identity;
+    auto called = session.Call("exchange", "sankofa.exchange.v1.ExchangeService/GetOwnIdentity",
+                               exchange::v1::GetOwnIdentityRequest(), identity);
+    if (!called.ok()) return called;
+    if (identity.key().key_id() == key_id) return absl::OkStatus();
+    if (absl::Now() >= end) {
+      return absl::FailedPreconditionError(absl::StrCat("exchange goes on to show the key ",
+                                                        identity.key().key_id(),
+                                                        ": see that it has the same files"));
+    }
+    absl::SleepFor(kLookEvery);
+  }
 }
 
 absl::Status RotateNodeKeys(Session& session, const config::Config& config,
@@ -424,8 +441,8 @@ absl::Status RotateNodeKeys(Session& session, const config::Config& config,
     }
     const auto now = SwitchNodeKeys(files);
     if (!now.ok()) return now.status();
+    if (auto shown = AwaitIdentity(session, now->key_id); !shown.ok()) return shown;
     PrintPair(session, "switched", *now, config.node.id, arguments.overlap_days);
-    if (!session.json()) session.out() << "Restart the services: they sign with it from then on.\n";
     return absl::OkStatus();
   }
   if (auto finished = FinishNodeKeys(files); !finished.ok()) return finished;

@@ -25,8 +25,8 @@ class Node {
     session_ = *store_.Open(absl::InfiniteFuture());
     BindQueries(queries_, {.node = name_,
                            .country = absl::AsciiStrToUpper(name_),
-                           .verification_key = Signer(seed_).public_key(),
-                           .sealing_key = Sealer(seed_).public_key(),
+                           .verification_key = [this] { return Signer(seed_).public_key(); },
+                           .sealing_key = [this] { return Sealer(seed_).public_key(); },
                            .health = [this] { return health; }});
   }
 

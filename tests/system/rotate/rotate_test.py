@@ -198,13 +198,9 @@ class RotateTest(unittest.TestCase):
         prepared = self.control("rotate", "node-keys", "prepare")[0]
         self.assertEqual(self.control("rotate", "node-keys", "prepare")[0]["key_id"], prepared["key_id"])
         self.assertNotEqual(prepared["key_id"], first.key_id)
-        self.node.services.stop()
-        self.node.restart()
         self.assertEqual(self.client.call("exchange.GetOwnIdentity", {}, who="operator").key.key_id, first.key_id)
         self.control("rotate", "node-keys", "finish", expect=1)
         self.control("rotate", "node-keys", "switch")
-        self.node.services.stop()
-        self.node.restart()
         now = self.client.call("exchange.GetOwnIdentity", {}, who="operator").key
         self.assertEqual((now.key_id, now.verification_key, now.sealing_key),
                          (prepared["key_id"], prepared["add_partner_key"]["verification_key"],

@@ -22,6 +22,13 @@ TEST(Sign, CoversTextAndLabel) {
   EXPECT_NE(signer->Sign("a", "bc"), signer->Sign("ab", "c"));
 }
 
+TEST(Sign, ASignatureComesWithTheKeyThatMadeIt) {
+  const auto signer = Seeded('a');
+  const auto made = signer->SignNamed("minutes", "text");
+  EXPECT_EQ(made.public_key, signer->public_key());
+  EXPECT_EQ(made.signature, signer->Sign("minutes", "text"));
+}
+
 TEST(Sign, IsTheSameEachTime) {
   EXPECT_EQ(Seeded('a')->Sign("minutes", "text"), Seeded('a')->Sign("minutes", "text"));
 }
