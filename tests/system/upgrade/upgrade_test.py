@@ -1,9 +1,9 @@
 """From version N to N+1 without stopping: two processes on one database and one set of topics, the older one under a
 database and events that are newer than itself.
 
-Building the version before takes longer than all other tests together, so here both are the binary under test, and what a
-later version would bring is planted: a migration, a field, a type of event. With SANKOFA_OLDER_BINARY=<a binary of an
-earlier version> that one is the older process, and everything is the same; README.md says when this was last done.
+With SANKOFA_OLDER_BINARY the older process is an earlier version's program; `scripts/test` builds the one before the present
+(`scripts/older`). Without, both are the program under test. What a later version than both would bring is planted: a
+migration, and a type of event.
 """
 
 import copy
