@@ -102,19 +102,19 @@ SeenService AskService(Session& session, const std::string& service) {
   return seen;
 }
 
-std::vector<SeenService> AskServices(Session& session, const std::vector<std::string>& names) {
+// Those that the node's configuration names.
+std::vector<SeenService> AskServices(Session& session, const config::Config& config) {
   std::vector<SeenService> seen;
-  for (const std::string& name : names) seen.push_back(AskService(session, name));
+  for (const auto& [name, _] : config.services) seen.push_back(AskService(session, name));
   return seen;
 }
 
-void CheckServices(Session& session, Report& report) {
-  const std::vector<std::string> names = Chosen(session, {});
-  const std::vector<SeenService> first = AskServices(session, names);
+void CheckServices(Session& session, const config::Config& config, Report& report) {
+  const std::vector<SeenService> first = AskServices(session, config);
   std::vector<SeenService> last;
   if (std::any_of(first.begin(), first.end(), WorthAnotherLook)) {
     absl::SleepFor(kBetweenLooks);
-    last = AskServices(session, names);
+    last = AskServices(session, config);
   }
   for (std::size_t i = 0; i < first.size(); ++i) {
     const SeenService& now = last.empty() ? first[i] : last[i];
@@ -185,7 +185,7 @@ int RunDoctor(Session& session, const DoctorArguments& arguments) {
     clock_known = true;
   }
   std::vector<exchange::v1::Partner> partners;
-  if (session.Runs("exchange")) partners = AskPartners(session, report);
+  if (config->services.contains("exchange")) partners = AskPartners(session, report);
   std::vector<std::string> codes;
   for (const auto& partner : partners) {
     if (partner.state() == exchange::v1::PARTNER_STATE_ACTIVE) codes.push_back(partner.id());
@@ -194,7 +194,7 @@ int RunDoctor(Session& session, const DoctorArguments& arguments) {
   report.Add(JudgeKafka(config->kafka.brokers, needed,
                         kafka::LookAtCluster(*kafka, needed.names, kKafkaPatience)));
   report.Add(JudgeRedis(config->redis.address, LookAtRedis(config->redis.address)));
-  CheckServices(session, report);
+  CheckServices(session, *config, report);
   CheckPartners(session, partners, ending, report);
   return report.End();
 }

@@ -116,7 +116,7 @@ absl::Status MasterKeyRotation::AwaitServices(const crypto::MasterKeys& keys) {
   if (arguments_.offline) return absl::OkStatus();
   const std::vector<std::string> wanted = crypto::KeyNames(keys);
   const absl::Time end = absl::Now() + kTakenWithin;
-  for (const std::string& service : Chosen(session_, {})) {
+  for (const auto& [service, _] : config_.services) {
     while (true) {
       common::v1::GetServiceStatusRequest request;
       request.set_service(service);

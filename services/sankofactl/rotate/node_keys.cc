@@ -122,7 +122,8 @@ absl::StatusOr<PublicPair> PrepareNodeKeys(const NodeKeyFiles& files) {
 absl::StatusOr<PublicPair> SwitchNodeKeys(const NodeKeyFiles& files) {
   const auto state = StateOf(files);
   if (!state.ok()) return state.status();
-  if (*state != NodeKeyState::kPrepared) {
+  if (*state == NodeKeyState::kSwitched) return PairInUse(files);
+  if (*state == NodeKeyState::kAtRest) {
     return absl::FailedPreconditionError(
         "there is no next pair of keys. First: rotate node-keys prepare");
   }

@@ -38,7 +38,7 @@ enum class NodeKeyState { kAtRest, kPrepared, kSwitched };
 // Makes the next pair, where there is none, and lets the node open what is sealed for it. FAILED_PRECONDITION in the
 // middle of another change.
 [[nodiscard]] absl::StatusOr<PublicPair> PrepareNodeKeys(const NodeKeyFiles& files);
-// The next pair signs and is shown; what was sealed for the one before still opens.
+// The next pair signs and is shown; what was sealed for the one before still opens. FAILED_PRECONDITION where there is none.
 [[nodiscard]] absl::StatusOr<PublicPair> SwitchNodeKeys(const NodeKeyFiles& files);
 // The earlier sealing keys are gone.
 [[nodiscard]] absl::Status FinishNodeKeys(const NodeKeyFiles& files);
