@@ -1,7 +1,10 @@
 #include "services/platform/kafka/client.h"
 
+#include <filesystem>
 #include <map>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -290,6 +293,48 @@ TEST_F(ClientTest, SaysWhichFileIsWrongAtOnce) {
   EXPECT_TRUE(absl::IsPermissionDenied(OpenConsumer(client, {.group = "g"}).status()));
   client.key = "";
   EXPECT_TRUE(absl::IsPermissionDenied(OpenAdmin(client).status()));
+}
+
+// A client has read its certificate once and for all: when the files were replaced it says so, once they have come to
+// rest, and goes on; another one reads the new files. Files that are not all there are no certificate.
+TEST_F(ClientTest, SaysThatItsCertificateWasRenewed) {
+  std::string pattern = std::filesystem::temp_directory_path() / "renewed-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(pattern.data());
+  ClientOptions client = As("registration");
+  const ClientOptions from = client;
+  client.certificate = folder / "client.pem";
+  client.key = folder / "client.key";
+  const auto put = [&] {
+    for (const auto& [source, target] :
+         {std::pair{from.key, client.key}, {from.certificate, client.certificate}}) {
+      std::filesystem::copy_file(source, target + ".part",
+                                 std::filesystem::copy_options::overwrite_existing);
+      std::filesystem::rename(target + ".part", target);
+    }
+  };
+  put();
+  auto producer = OpenProducer(client, {});
+  auto consumer = OpenConsumer(client, {.group = Fresh("sankofa.test"), .topics = {MakeTopic()}});
+  ASSERT_TRUE(producer.ok() && consumer.ok());
+  const auto poll = [&] {
+    (*producer)->Poll(absl::Milliseconds(50));
+    (void)(*consumer)->PollBatch(1, absl::Milliseconds(50));
+  };
+  const auto renewed = [&] {
+    return absl::IsAborted((*producer)->Health()) && absl::IsAborted((*consumer)->Health());
+  };
+  // Two looks and more, a second apart.
+  const auto look = [&](absl::Duration patience) {
+    const absl::Time end = absl::Now() + patience;
+    while (!renewed() && absl::Now() < end) poll();
+    return renewed();
+  };
+  std::filesystem::remove(client.certificate);
+  EXPECT_FALSE(look(absl::Seconds(3)));
+  put();
+  EXPECT_TRUE(look(kPatience));
+  EXPECT_TRUE(OpenProducer(client, {}).value()->Health().ok());
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(ClientTest, SaysWhatIsNotAllowed) {

@@ -2,6 +2,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
@@ -128,6 +129,40 @@ TEST_F(CallsTest, OnlyTrustedCertificatesGetThrough) {
     EXPECT_EQ(Plant(*ClientOf(certificate), As("case_officer")), "UNAUTHENTICATED") << certificate;
   }
   EXPECT_THAT(capture.lines(), Each(Not(HasSubstr("\"level\":\"ERROR\""))));
+}
+
+// The server's files change under it: who connects from then on is shown the new certificate, and whoever is connected
+// goes on.
+TEST_F(CallsTest, ACertificateThatWasReplacedIsShownToWhoConnectsNext) {
+  AnswerCommands();
+  const auto put = [](const std::string& name) {
+    for (const char* end : {".key", ".pem"}) {
+      const std::string target = Pki::Get().Path(absl::StrCat("live", end));
+      std::filesystem::copy_file(Pki::Get().Path(name + end), target + ".part",
+                                 std::filesystem::copy_options::overwrite_existing);
+      std::filesystem::rename(target + ".part", target);
+    }
+  };
+  put("node");
+  ServerOptions options = Options();
+  options.tls = Pki::Get().Files("live");
+  Start(options);
+  const auto connected = ClientOf("monitoring");
+  EXPECT_EQ(Plant(*connected, As("case_officer")), "OK");
+  // Of another system, so that the connection above is not used again.
+  const auto await = [this](const std::string& wanted) {
+    const absl::Time end = absl::Now() + absl::Seconds(20);
+    std::string seen;
+    do seen = Plant(*ClientOf("portal"), As("case_officer"));
+    while (seen != wanted && absl::Now() < end);
+    return seen;
+  };
+  EXPECT_EQ(await("OK"), "OK");
+  put("unknown-ca");
+  EXPECT_EQ(await("DEPENDENCY_UNAVAILABLE"), "DEPENDENCY_UNAVAILABLE");
+  EXPECT_EQ(Plant(*connected, As("case_officer")), "OK");
+  put("node");
+  EXPECT_EQ(await("OK"), "OK");
 }
 
 TEST_F(CallsTest, AClientWithoutACertificateIsTurnedAway) {
