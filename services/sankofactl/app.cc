@@ -85,6 +85,7 @@ int Run(std::vector<std::string> arguments, Io io, Connect connect) {
   AddPartners(app, session);
   AddRotate(app, session);
   AddConformance(app, session);
+  AddBackup(app, session);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));

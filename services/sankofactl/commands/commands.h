@@ -18,6 +18,7 @@ void AddStatus(CLI::App& app, Session& session);    // and `deadlines run`, `vie
 void AddPartners(CLI::App& app, Session& session);  // and `agreements`, `refusals`, `digests` …
 void AddRotate(CLI::App& app, Session& session);
 void AddConformance(CLI::App& app, Session& session);
+void AddBackup(CLI::App& app, Session& session);  // and `restore`
 
 // `--service`, once or several times, of those that this client knows; none means all.
 void AddServiceOption(CLI::App& app, std::vector<std::string>& services);
