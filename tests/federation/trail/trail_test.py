@@ -6,10 +6,12 @@ Each time the trail of the case has to name the reader and the method.
 """
 
 import os
+import re
 import unittest
 
 import grpc
 
+import clear_text
 from charter import SCENARIO, CharterPlayer
 from node_client import Node, read
 from nodes import ThreeNodes
@@ -18,6 +20,7 @@ from readings import BETWEEN_NODES
 
 READ = "sankofa.common.v1.ReadRecorded"
 AT = "2024-06-03T09:00:00Z"
+OPEN_STREAMS = re.compile(rb"^sankofa_feed_subscriptions (\d+)$", re.MULTILINE)
 # TG's has signed in as the story's, FR's as the federation's.
 AUDITORS = {"tg": "tg-auditor-1", "fr": "fr-auditor"}
 
@@ -123,6 +126,9 @@ class TrailBetweenNodesTest(unittest.TestCase):
                 if event.FromString(message.message.event).subject == f"Case/{case_id}":
                     break
             stream.cancel()
+            # What it had read ahead of us is on the trail too: it has to be there before the next method is looked at.
+            self.federation.wait(lambda: OPEN_STREAMS.search(clear_text.metrics(self.three.nodes["tg"]))[1] == b"0",
+                                 "TG has seen that the stream is over")
         self.on_trail("tg", "exchange.Subscribe", case_id, reader, subscribe)
 
         def leaf():
